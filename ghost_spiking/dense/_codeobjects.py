@@ -1,0 +1,54 @@
+"""Code objects that find their templates in this package, and BLAS for C++.
+
+Brian2 looks templates up in the class of the code object. Deriving a class with a
+templater of its own leaves Brian2's classes, and thus every other model, untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import scipy_openblas32
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import get_device
+from brian2.groups.group import CodeRunner
+
+__all__ = ["DenseCodeRunner", "in_standalone"]
+
+
+class _DenseCPPCodeObject(CPPStandaloneCodeObject):
+    templater = CPPStandaloneCodeObject.templater.derive("ghost_spiking.dense")
+
+
+class _DenseNumpyCodeObject(NumpyCodeObject):
+    templater = NumpyCodeObject.templater.derive("ghost_spiking.dense")
+
+
+def in_standalone() -> bool:
+    """Whether the active device writes a C++ standalone project."""
+    return isinstance(get_device(), CPPStandaloneDevice)
+
+
+class DenseCodeRunner(CodeRunner):
+    """A code runner that uses the templates of this package.
+
+    In runtime mode it always runs in numpy, whose BLAS does the work, whatever the
+    target of the other objects.
+    """
+
+    def __init__(self, group: Any, template: str, **kwds: Any) -> None:
+        codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
+        super().__init__(group, template, codeobj_class=codeobj_class, check_units=False, **kwds)
+
+    def create_default_code_object(self, run_namespace: Any) -> Any:
+        codeobj = super().create_default_code_object(run_namespace)
+        if codeobj is not None and isinstance(codeobj, _DenseCPPCodeObject):
+            codeobj.compiler_kwds = {
+                "include_dirs": [scipy_openblas32.get_include_dir()],
+                "library_dirs": [scipy_openblas32.get_lib_dir()],
+                "runtime_library_dirs": [scipy_openblas32.get_lib_dir()],
+                "libraries": [scipy_openblas32.get_library()],
+            }
+        return codeobj

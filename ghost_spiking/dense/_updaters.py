@@ -1,0 +1,371 @@
+"""The code runners of `DenseSynapses`: sums, their zeroing, and the learning rule.
+
+Each turns factorised terms into a plan for its template: which one-sided factors have to
+be evaluated into a buffer, which variables can be handed to BLAS as they are,
+and which matrix products follow.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from brian2.core.variables import ArrayVariable
+
+from ._codeobjects import DenseCodeRunner
+from ._factorise import Side, Term
+from .clamped import ClampedInput
+
+if TYPE_CHECKING:
+    from .synapses import DenseSynapses
+
+__all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """One matrix product of a plan; the names are those of variables.
+
+    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into
+    `buffer`. In a rule, `left` (rows x n_pre) transposed times `right` (rows x n_post) goes
+    into a matrix or into `buffer`. None stands for a factor that is 1 everywhere.
+    """
+
+    scale: str
+    left: str | None
+    right: str | None
+    buffer: str | None = None
+    target: str | None = None
+
+
+class _Plan:
+    """Collects the variables and the code that a template needs."""
+
+    def __init__(self, synapses: DenseSynapses, prefix: str) -> None:
+        self.synapses = synapses
+        self.prefix = prefix
+        self.code: dict[str, str] = {}
+        self.needed: set[str] = {"_rows"}
+        self._count = 0
+
+    def buffer(self, label: str, size: int) -> str:
+        name = f"_{self.prefix}_{label}_{self._count}"
+        self._count += 1
+        self.synapses.variables.add_array(name, size=size, dtype=self.synapses.dtype)
+        self.needed.add(name)
+        return name
+
+    def flag(self, label: str) -> str:
+        name = f"_{label}"
+        if name not in self.synapses.variables:
+            self.synapses.variables.add_array(name, size=1, dtype=np.int32, scalar=True, index="0")
+        self.needed.add(name)
+        return name
+
+    def scalar(self, expression: str) -> str:
+        name = f"_{self.prefix}_scale_{self._count}"
+        self._count += 1
+        variables = self.synapses.variables
+        variables.add_auxiliary_variable(name, dtype=self.synapses.dtype, scalar=True)
+        self._line("scalars", f"{name} = {expression}")
+        return name
+
+    def operand(self, expression: str, side: Side) -> str:
+        """Name of an array that holds the expression: the variable itself, or a buffer."""
+        size = self.size(side)
+        variable = self.synapses.variables.get(expression)
+        if (
+            isinstance(variable, ArrayVariable)
+            and variable.dtype == self.synapses.dtype
+            and variable.size == size
+        ):
+            self.needed.add(expression)
+            return expression
+        name = self.buffer(side.name.lower(), size)  # type: ignore[union-attr]
+        self._line(side.name.lower(), f"{name} = {expression}")  # type: ignore[union-attr]
+        return name
+
+    def size(self, side: Side) -> int:
+        synapses = self.synapses
+        return {
+            Side.PRE: synapses.batch * synapses.n_pre,
+            Side.POST: synapses.batch * synapses.n_post,
+            Side.MATRIX: synapses.n_pre * synapses.n_post,
+        }[side]
+
+    def _line(self, block: str, line: str) -> None:
+        self.code[block] = self.code[block] + "\n" + line if block in self.code else line
+
+    line = _line
+
+    def sizes(self) -> dict[str, int]:
+        return {side.name.lower(): self.size(side) for side in (Side.PRE, Side.POST, Side.MATRIX)}  # type: ignore[union-attr]
+
+
+def _product_of(*factors: str | None) -> str:
+    present = [f"({factor})" for factor in factors if factor not in (None, "1")]
+    return "*".join(present) or "1"
+
+
+class SumUpdater(DenseCodeRunner):
+    """Computes a summed variable before the group that it belongs to is updated."""
+
+    def __init__(
+        self, synapses: DenseSynapses, varname: str, terms: list[Term], target: ArrayVariable
+    ) -> None:
+        self.varname = varname
+        self.target_var = target
+        to_post = varname.endswith("_post")
+        group = synapses.target if to_post else synapses.source
+        from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
+        plan = _Plan(synapses, f"{varname}_sum")
+
+        grouped: dict[tuple[str, str | None], list[str]] = {}
+        for term in terms:
+            inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
+            grouped.setdefault((term.matrix or "1", inner), []).append(
+                (term.shared, outer)  # type: ignore[arg-type]
+            )
+        products = []
+        self._added: list[str] = []
+        for (matrix, inner), multipliers in grouped.items():
+            left = plan.operand(inner or "1", from_side)
+            right = plan.operand(matrix, Side.MATRIX)
+            shared, outer = multipliers[0]
+            if len(multipliers) == 1 and outer is None:
+                products.append(_Product(plan.scalar(shared), left, right))
+            else:
+                buffer = plan.buffer("product", plan.size(to_side))
+                products.append(_Product(plan.scalar("1"), left, right, buffer))
+                factor = " + ".join(_product_of(*pair) for pair in multipliers)
+                self._added.append(f"{buffer}*({factor})")
+        self._plan = plan
+        n_in, n_out = (
+            (synapses.n_pre, synapses.n_post) if to_post else (synapses.n_post, synapses.n_pre)
+        )
+        self._kwds = {
+            "target": varname,
+            "products": products,
+            "n_in": n_in,
+            "n_out": n_out,
+            # Stored matrices are (n_pre, n_post); the other direction reads them transposed.
+            "transposed": synapses._transposed == to_post,
+            "sizes": plan.sizes() | {"combine": plan.size(to_side)},
+        }
+        self._contributors = _contributors_of(target)
+        self._contributors.add(self)
+        super().__init__(
+            synapses,
+            "dense_sum",
+            clock=group.clock,
+            when="groups",
+            order=group.order - 1,
+            name=f"{synapses.name}_summed_variable_{varname}",
+        )
+        if synapses._clamped:
+            for flag in ("pending", "gram_valid"):
+                plan.flag(flag)
+
+    def update_abstract_code(self, run_namespace: Any) -> None:
+        """Decide how to write the target, now that all contributors are known."""
+        synapses = self.group
+        code = dict(self._plan.code)
+        accumulate = len(self._contributors) > 1
+        if self._added:
+            # Products that need no factor have been added to the target already.
+            plain = any(product.buffer is None for product in self._kwds["products"])
+            sign = "+=" if accumulate or plain else "="
+            code["combine"] = f"{self.varname} {sign} {' + '.join(self._added)}"
+        clamped = synapses._clamped and not accumulate
+        needed = set(self._plan.needed) | {self.varname}
+        if clamped:
+            needed |= {"_clamped_step", *synapses._rule_updater.clamped_names()}
+        self.template_kwds = self._kwds | {
+            "accumulate": accumulate,
+            "clamped": synapses._rule_updater.clamped_kwds() if clamped else None,
+        }
+        self.needed_variables = sorted(needed)
+        self.abstract_code = code or {"scalars": ""}
+
+
+class SumZeroer(DenseCodeRunner):
+    """Sets a summed variable to zero before several projections add into it.
+
+    It belongs to all of them, so it runs exactly if one of them does. A variable with a
+    single contributor is overwritten instead, and this object does nothing.
+    """
+
+    def __init__(self, updater: SumUpdater) -> None:
+        synapses = updater.group
+        self.varname = updater.varname
+        self._contributors = updater._contributors
+        super().__init__(
+            synapses.__repr__.__self__,
+            "dense_zero",
+            clock=updater.clock,
+            when="groups",
+            order=updater.order - 0.25,
+            name=f"{updater.target_var.owner.name}_{updater.target_var.name}_zeroer*",
+            needed_variables=[self.varname],
+            template_kwds={"target": self.varname},
+        )
+
+    @classmethod
+    def of(cls, updater: SumUpdater) -> SumZeroer:
+        """The one zeroer of the variable that this updater writes."""
+        zeroer = getattr(updater.target_var, "_dense_zeroer", None)
+        if zeroer is None:
+            zeroer = updater.target_var._dense_zeroer = cls(updater)
+        return zeroer
+
+    def create_code_objects(self, run_namespace: Any) -> None:
+        if len(self._contributors) > 1:
+            super().create_code_objects(run_namespace)
+        else:
+            self.code_objects[:] = []
+
+
+def _contributors_of(target: ArrayVariable) -> weakref.WeakSet[SumUpdater]:
+    if not hasattr(target, "_dense_contributors"):
+        target._dense_contributors = weakref.WeakSet()
+    return target._dense_contributors
+
+
+class RuleUpdater(DenseCodeRunner):
+    """Integrates the differential equations of the matrices, once a time step."""
+
+    def __init__(self, synapses: DenseSynapses, rules: dict[str, list[Term]]) -> None:
+        plan = self._plan = _Plan(synapses, "rule")
+        everything = [term for terms in rules.values() for term in terms]
+        # Without a matrix on the right-hand side, products add straight into the weights.
+        direct = all(
+            term.matrix is None and (term.pre or term.post) for term in everything
+        )
+        products: list[_Product] = []
+        updates: list[str] = []
+        for varname, terms in rules.items():
+            plan.needed.add(varname)
+            grouped: dict[tuple[str | None, str | None], list[tuple[str, str | None]]] = {}
+            summands = []
+            for term in terms:
+                if term.pre is None and term.post is None:
+                    summands.append(_product_of(term.shared, term.matrix))
+                else:
+                    key = (term.matrix, term.pre)
+                    grouped.setdefault(key, []).append((term.shared, term.post))
+            for (matrix, pre), factors in grouped.items():
+                scale, right = self._post_factor(factors)
+                left = None if pre is None else plan.operand(pre, Side.PRE)
+                if direct:
+                    products.append(_Product(plan.scalar(f"dt*({scale})"), left, right, None, varname))
+                else:
+                    buffer = plan.buffer("outer", plan.size(Side.MATRIX))
+                    products.append(_Product(plan.scalar(scale), left, right, buffer))
+                    summands.append(_product_of(matrix, buffer))
+            if not direct:
+                plan.synapses.variables.add_auxiliary_variable(
+                    f"_new_{varname}", dtype=synapses.dtype
+                )
+                change = " + ".join(summands) or "0"
+                updates.append(f"_new_{varname} = {varname} + dt*({change})")
+        if not direct:
+            # All new values are computed from old ones before any is written.
+            updates += [f"{varname} = _new_{varname}" for varname in rules]
+            plan.line("integrate", "\n".join(updates))
+        self._products = products
+        self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
+        if synapses._clamped:
+            self._plan_clamped(products[0])
+        super().__init__(
+            synapses,
+            "dense_rule",
+            clock=synapses.clock,
+            when="groups",
+            order=synapses.order,
+            name=f"{synapses.name}_stateupdater",
+        )
+
+    def _post_factor(self, factors: list[tuple[str, str | None]]) -> tuple[str, str | None]:
+        if len(factors) == 1:
+            shared, post = factors[0]
+            return shared, None if post is None else self._plan.operand(post, Side.POST)
+        total = " + ".join(_product_of(*pair) for pair in factors)
+        return "1", self._plan.operand(total, Side.POST)
+
+    def _plan_clamped(self, product: _Product) -> None:
+        synapses, plan = self._plan.synapses, self._plan
+        source = synapses.source
+        synapses.variables.add_reference("_clamped_step", source, "step", index="0")
+        synapses.variables.add_reference("_clamped_steps", source, "steps", index="0")
+        size = plan.size(Side.POST)
+        self._clamped_names = {
+            "delta": plan.buffer("delta", size),
+            "total": plan.buffer("total", size),
+            "gram": plan.buffer("gram", synapses.batch**2),
+            "pending": plan.flag("pending"),
+            "accumulated": plan.flag("accumulated"),
+            "gram_valid": plan.flag("gram_valid"),
+            "learned": product.left,
+        }
+
+    def clamped_kwds(self) -> dict[str, Any]:
+        return {"names": self._clamped_names, "target": self._products[0].target}
+
+    def clamped_names(self) -> set[str]:
+        return {name for name in self._clamped_names.values() if name}
+
+    def update_abstract_code(self, run_namespace: Any) -> None:
+        """Choose the plain or the clamped way, now that all users of the weights are known."""
+        synapses = self.group
+        clamped = synapses._clamped and not any(
+            len(updater._contributors) > 1 for updater in synapses._sum_updaters
+        )
+        needed = set(self._plan.needed)
+        if clamped:
+            needed |= {"_clamped_step", "_clamped_steps", *self.clamped_names()}
+        self.template_kwds = {
+            "products": self._products,
+            "n_pre": synapses.n_pre,
+            "n_post": synapses.n_post,
+            "sizes": self._sizes,
+            "clamped": self.clamped_kwds() if clamped else None,
+        }
+        self.needed_variables = sorted(needed)
+        self.abstract_code = dict(self._plan.code) or {"scalars": ""}
+
+
+def clamped_obstacle(
+    synapses: DenseSynapses, sums: dict[str, list[Term]], rules: dict[str, list[Term]]
+) -> str | None:
+    """Why the shortcuts for a clamped source would not be exact, or None if they are.
+
+    They rest on ``w = w_0 + X^T S`` during a presentation, X being what the source shows: the
+    drive is then ``X w_0 + (X X^T) S``, and only S has to be known until the end.
+    """
+    source = synapses.source
+    if not isinstance(source, ClampedInput):
+        return f"the source '{source.name}' is not a ClampedInput, so its rates may change"
+    if synapses._weights_of is not None or synapses._weights_shared_with:
+        return "its weights are shared with another projection"
+    if len(sums) != 1 or len(rules) != 1:
+        return "it needs exactly one summed variable and one differential equation"
+    ((summed, sum_terms),) = sums.items()
+    ((weight, rule_terms),) = rules.items()
+    if not summed.endswith("_post"):
+        return f"'{summed}' is summed over the target"
+    if len(sum_terms) != 1 or len(rule_terms) != 1:
+        return "the summed variable and the rule need exactly one term each"
+    drive, rule = sum_terms[0], rule_terms[0]
+    if drive.matrix != weight or drive.post is not None:
+        return f"the summed term is not '{weight}' times a pre-synaptic factor"
+    if rule.matrix is not None or rule.post is None or rule.pre is None:
+        return f"the rule of '{weight}' is not a post-synaptic times a pre-synaptic factor"
+    if drive.shared != "1":
+        return f"the coefficient '{drive.shared}' of the summed term may change with time"
+    held = {f"{name}_pre" for name in source.held_variables}
+    for factor in (drive.pre or "", rule.pre):
+        if factor not in held:
+            return f"'{factor}' is not a variable that the source holds during a presentation"
+    return None

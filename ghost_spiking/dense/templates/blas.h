@@ -1,0 +1,63 @@
+{# Matrix products in row-major order, in the precision of the arrays. #}
+#include <cblas.h>
+#include <algorithm>
+#include <cstddef>
+
+extern "C" void scipy_openblas_set_num_threads(int);
+
+namespace {
+
+inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k, float alpha,
+                       const float* a, int lda, const float* b, int ldb, float beta,
+                       float* c, int ldc)
+{
+    scipy_cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
+                      trans_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb,
+                      beta, c, ldc);
+}
+
+inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k, double alpha,
+                       const double* a, int lda, const double* b, int ldb, double beta,
+                       double* c, int ldc)
+{
+    scipy_cblas_dgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
+                      trans_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb,
+                      beta, c, ldc);
+}
+
+// matrix = beta * matrix + alpha * mean over rows of pre^T post; a null pointer stands for a
+// factor that is 1 everywhere.
+template <typename T>
+inline void dense_outer(T beta, T alpha, const T* pre, const T* post, T* matrix, int rows,
+                        int n_pre, int n_post)
+{
+    if (pre && post) {
+        dense_gemm(true, false, n_pre, n_post, rows, alpha / rows, pre, n_pre, post, n_post,
+                   beta, matrix, n_post);
+        return;
+    }
+    const T* factor = pre ? pre : post;
+    const int width = pre ? n_pre : n_post;
+    static thread_local std::vector<T> mean;
+    mean.assign(width, T(0));
+    for (int row = 0; row < rows; row++)
+        for (int unit = 0; unit < width; unit++)
+            mean[unit] += factor[(size_t)row * width + unit];
+    for (int unit = 0; unit < width; unit++)
+        mean[unit] *= alpha / rows;
+    for (int i = 0; i < n_pre; i++)
+        for (int j = 0; j < n_post; j++) {
+            T& entry = matrix[(size_t)i * n_post + j];
+            // beta = 0 has to forget what was there, even a NaN
+            entry = (beta == 0 ? T(0) : beta * entry) + mean[pre ? i : j];
+        }
+}
+
+// With one thread the order of additions, and so every bit, is the same on any number of cores.
+inline void dense_use_one_thread()
+{
+    static const bool done = (scipy_openblas_set_num_threads(1), true);
+    (void)done;
+}
+
+}

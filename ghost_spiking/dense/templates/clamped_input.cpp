@@ -1,0 +1,58 @@
+{% extends 'common_group.cpp' %}
+{% macro _value(name) %}{{get_array_name(variables[name])}}[0]{% endmacro %}
+{% block extra_headers %}
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+#include "network.h"
+
+namespace {
+
+template <typename T>
+std::vector<T> read_file(const std::string& name)
+{
+    std::ifstream file(name, std::ios::binary | std::ios::ate);
+    if (!file)
+        throw std::runtime_error("cannot read '" + name + "', which ClampedInput has to present");
+    std::vector<T> values(file.tellg() / sizeof(T));
+    file.seekg(0);
+    file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(T));
+    return values;
+}
+
+std::string data_file(const std::string& suffix)
+{
+    const char* directory = std::getenv("{{directory_variable}}");
+    return std::string(directory ? directory : ".") + "/{{input_name}}." + suffix;
+}
+
+}
+{% endblock %}
+
+{% block maincode %}
+    static const std::vector<{{data_type}}> data = read_file<{{data_type}}>(data_file("data"));
+    static const std::vector<int32_t> order = read_file<int32_t>(data_file("order"));
+    {% set float = c_data_type(variables['rate'].dtype) %}
+    {{_value('step')}}++;
+    if ({{_value('step')}} == 0 || {{_value('step')}} >= {{_value('steps')}})
+    {
+        {{_value('step')}} = 0;
+        {{_value('presentation')}}++;
+        const size_t first = (size_t){{_value('presentation')}} * {{batch}};
+        const int rows = first < order.size() ? std::min<size_t>({{batch}}, order.size() - first) : 0;
+        {{_value('rows')}} = rows;
+        const {{float}} scale = {{_value('scale')}};
+        {{float}}* __restrict rate = {{get_array_name(variables['rate'])}};
+        for (int row = 0; row < rows; row++)
+        {
+            const {{data_type}}* __restrict shown = &data[(size_t)order[first + row] * {{n_units}}];
+            for (int unit = 0; unit < {{n_units}}; unit++)
+                rate[(size_t)row * {{n_units}} + unit] = scale * shown[unit];
+        }
+        for (size_t i = (size_t)rows * {{n_units}}; i < (size_t){{batch * n_units}}; i++)
+            rate[i] = 0;
+    }
+    if ({{_value('step')}} == {{_value('steps')}} - 1 && ({{_value('presentation')}} + 1) * (size_t){{batch}} >= order.size())
+        Network::_globally_stopped = true;
+{% endblock %}

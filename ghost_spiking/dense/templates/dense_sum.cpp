@@ -1,0 +1,60 @@
+{# USES_VARIABLES { _rows } #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.cpp' %}
+{% import 'macros.cpp' as _macros %}
+{% set _float = c_data_type(variables[target].dtype) %}
+{% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
+{% macro _product(p, left, beta, out) %}
+dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n_in}}, {{p.scale}}, {{left}}, {{n_in}}, {{_array(p.right)}}, {{n_in if transposed else n_out}}, {{beta}}, {{out}}, {{n_out}});
+{%- endmacro %}
+{% block extra_headers %}
+{% include 'blas.h' %}
+{% endblock %}
+
+{% block maincode %}
+    dense_use_one_thread();
+    const int _n_rows = {{constant_or_scalar('_rows', variables['_rows'])}};
+    {{_macros.scalars(scalar_code, vector_code)}}
+{% if clamped %}
+    {% set p = products[0] %}
+    {% set names = clamped.names %}
+    {% set step = constant_or_scalar('_clamped_step', variables['_clamped_step']) %}
+    if ({{step}} == 0)
+    {
+        // The source shows new rows: their drive by the weights as they are now.
+        {{_product(p, _array(p.left), '(%s)0' % _float, _array(target))}}
+        {{_array(names.gram_valid)}}[0] = 0;
+    }
+    else if ({{_array(names.pending)}}[0])
+    {
+        // The weights have moved by learned^T delta, so the drive moves by (left learned^T) delta.
+        if (!{{_array(names.gram_valid)}}[0])
+        {
+            dense_gemm(false, true, _n_rows, _n_rows, {{n_in}}, ({{_float}})1 / _n_rows,
+                       {{_array(p.left)}}, {{n_in}}, {{_array(names.learned)}}, {{n_in}}, 0,
+                       {{_array(names.gram)}}, _n_rows);
+            {{_array(names.gram_valid)}}[0] = 1;
+        }
+        dense_gemm(false, false, _n_rows, {{n_out}}, _n_rows, {{p.scale}}, {{_array(names.gram)}},
+                   _n_rows, {{_array(names.delta)}}, {{n_out}}, 1, {{_array(target)}}, {{n_out}});
+    }
+    {{_array(names.pending)}}[0] = 0;
+{% else %}
+    {{_macros.evaluate('pre', sizes.pre, scalar_code, vector_code)}}
+    {{_macros.evaluate('post', sizes.post, scalar_code, vector_code)}}
+    {{_macros.evaluate('matrix', sizes.matrix, scalar_code, vector_code)}}
+    {% set written = namespace(value=accumulate) %}
+    {% for p in products %}
+    {% if p.buffer %}
+    {{_product(p, _array(p.left), '(%s)0' % _float, _array(p.buffer))}}
+    {% else %}
+    {{_product(p, _array(p.left), '(%s)%d' % (_float, written.value), _array(target))}}
+    {% set written.value = true %}
+    {% endif %}
+    {% endfor %}
+    {% if not products and not accumulate %}
+    std::fill_n({{_array(target)}}, {{sizes.combine}}, ({{_float}})0);
+    {% endif %}
+    {{_macros.evaluate('combine', sizes.combine, scalar_code, vector_code)}}
+{% endif %}
+{% endblock %}

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
-from brian2.devices.device import get_device, reset_device, set_device
+from brian2.devices.device import all_devices, get_device, reset_device, set_device
 from brian2.units import second
 
 from ..exceptions import CompilationError
@@ -228,15 +228,15 @@ def _default_cache() -> Path:
 def _standalone_device(directory: Path) -> Iterator[None]:
     """Activate the C++ standalone device, and leave no trace of it afterwards."""
     flags = prefs.codegen.cpp.extra_compile_args
+    all_devices["cpp_standalone"].reinit()
     set_device("cpp_standalone", build_on_run=False, directory=str(directory))
     try:
-        get_device().reinit()
         prefs.codegen.cpp.extra_compile_args = COMPILER_FLAGS
         yield
     finally:
         prefs.codegen.cpp.extra_compile_args = flags
-        get_device().reinit()
         reset_device()
+        all_devices["cpp_standalone"].reinit()
 
 
 def _write_project(

@@ -1,0 +1,230 @@
+"""`Simulation`: a network with its weights, which images can be presented to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from brian2 import second
+from brian2.core.preferences import prefs
+
+from .dense import CompiledNetwork
+from .exceptions import DataError
+from .network import Engine, GhostNetwork, build, initial_weights, run_time_values
+from .specification import Specification
+
+__all__ = ["Simulation"]
+
+Device = Literal["cpp_standalone", "cython", "numpy"]
+DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
+
+
+class Simulation:
+    """A ghost network with its weights.
+
+    Parameters
+    ----------
+    specification : Specification
+        The network and its protocol.
+    engine : {"dense", "synapses"}, optional
+        How projections are computed.
+    device : {"cpp_standalone", "cython", "numpy"}, optional
+        One compiled program, or Brian2's runtime mode with that target.
+    precision : {"float32", "float64"}, optional
+        Type of all states and weights.
+    seed : int, optional
+        Seed of the initial weights.
+    weights : dict of array, optional
+        Weights to start with instead.
+    data_dtype : dtype, optional
+        Type of the pixels that will be presented: uint8 or a float type.
+    cache : path, optional
+        Where compiled programs are kept.
+    profile : bool, optional
+        Whether to measure the time of each code object (``cpp_standalone`` only).
+
+    Attributes
+    ----------
+    weights : dict of array
+        Weights by projection, in the paper's shapes (rows are post-synaptic units).
+    brian : GhostNetwork or None
+        The Brian2 objects, in runtime mode only.
+    """
+
+    def __init__(
+        self,
+        specification: Specification,
+        *,
+        engine: Engine = "dense",
+        device: Device = "cpp_standalone",
+        precision: Literal["float32", "float64"] = "float32",
+        seed: int = 0,
+        weights: Mapping[str, np.ndarray] | None = None,
+        data_dtype: Any = np.uint8,
+        cache: Path | None = None,
+        profile: bool = False,
+    ) -> None:
+        if device not in DEVICES:
+            raise ValueError(f"Simulation.device: '{device}' is not one of {', '.join(DEVICES)}")
+        self.specification = specification
+        self.engine = engine
+        self.precision = np.dtype(precision)
+        self.data_dtype = np.dtype(data_dtype)
+        drawn = initial_weights(specification, seed)
+        self.weights = {
+            name: np.array(drawn[name] if weights is None else weights[name], self.precision)
+            for name in drawn
+        }
+        self.profile: dict[str, float] = {}
+        self.interrupted = False
+        self.brian: GhostNetwork | None = None
+        self._program: CompiledNetwork | None = None
+        with _preferences(self.precision, device):
+            if device == "cpp_standalone":
+                self._program = CompiledNetwork(
+                    lambda: self._build().network, cache=cache, profile=profile
+                )
+            else:
+                self.brian = self._build()
+        self._device = device
+
+    def _build(self) -> GhostNetwork:
+        return build(self.specification, self.engine, self.data_dtype)
+
+    @property
+    def build_seconds(self) -> float:
+        """Time that the C++ compiler took; 0 if the program was in the cache."""
+        return self._program.build_seconds if self._program is not None else 0.0
+
+    def present(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        order: np.ndarray | None = None,
+        maximum: float = 255.0,
+        learn: bool = True,
+        progress: Callable[[np.ndarray], None] | None = None,
+    ) -> np.ndarray:
+        """Present images, one batch after the other, and learn from them.
+
+        Parameters
+        ----------
+        images : array, shape (n_images, n_inputs)
+            Pixels.
+        labels : array of int, shape (n_images,)
+            Classes from 0; they are the targets of the nudging phase.
+        order : array of int, optional
+            Which images to present, in turn; by default all.
+        maximum : float, optional
+            The pixel value that means a rate of 1.
+        learn : bool, optional
+            Otherwise there is only a prediction phase, and no weight changes.
+        progress : callable, optional
+            Called now and then with the classes predicted so far.
+
+        Returns
+        -------
+        array of int
+            The predicted class of each presented image: the output unit with the largest rate
+            at the end of the prediction phase. Shorter than `order` if the run was
+            interrupted, see the attribute `interrupted`.
+
+        Raises
+        ------
+        DataError
+            Images of the wrong size, or labels without an output unit.
+        """
+        images, labels = np.asarray(images), np.asarray(labels)
+        sizes = self.specification.network.sizes
+        if images.ndim != 2 or images.shape[1] != sizes[0]:
+            raise DataError(
+                f"images have the shape {images.shape}, but the network has {sizes[0]} inputs"
+            )
+        if len(labels) != len(images):
+            raise DataError(f"{len(images)} images, but {len(labels)} labels")
+        if len(labels) == 0:
+            raise DataError("there are no images to present")
+        if labels.min() < 0 or labels.max() >= sizes[-1]:
+            raise DataError(
+                f"labels go from {labels.min()} to {labels.max()}, but the network has "
+                f"{sizes[-1]} outputs, for classes from 0 to {sizes[-1] - 1}"
+            )
+        order = np.arange(len(images)) if order is None else np.asarray(order)
+        targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
+        inputs = {"stimulus": (images.astype(self.data_dtype, copy=False), order)}
+        inputs["targets"] = (targets, order)
+        values: dict[str, Any] = run_time_values(self.specification, learn=learn)
+        values["stimulus.scale"] = 1 / maximum
+        # Brian2 stores weights by pre-synaptic unit first.
+        values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
+        run = self._run_program if self._program is not None else self._run_objects
+        return run(values, inputs, learn, progress)
+
+    def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
+        """Give the predicted classes of images, shape (n_images,)."""
+        return self.present(images, np.zeros(len(images), int), maximum=maximum, learn=False)
+
+    def _run_program(
+        self,
+        values: dict[str, Any],
+        inputs: dict[str, tuple[np.ndarray, np.ndarray]],
+        learn: bool,
+        progress: Callable[[np.ndarray], None] | None,
+    ) -> np.ndarray:
+        assert self._program is not None
+        wanted = [f"{name}.w" for name in self.weights] if learn else []
+        results = self._program.run(values, inputs, wanted, monitor="winners", progress=progress)
+        self.interrupted = results.interrupted
+        self.profile = results.profile
+        for name, weight in self.weights.items():
+            if learn:
+                n_post, n_pre = weight.shape
+                matrix = results.arrays[f"{name}.w"].reshape(n_pre, n_post)
+                self.weights[name] = np.ascontiguousarray(matrix.T)
+        return results.winners
+
+    def _run_objects(
+        self,
+        values: dict[str, Any],
+        inputs: dict[str, tuple[np.ndarray, np.ndarray]],
+        learn: bool,
+        progress: Callable[[np.ndarray], None] | None,
+    ) -> np.ndarray:
+        brian = self.brian
+        assert brian is not None
+        objects = {obj.name: obj for obj in brian.network.objects}
+        for name, value in values.items():
+            owner, _, variable = name.partition(".")
+            objects[owner].variables[variable].set_value(np.ravel(value))
+        for name, (data, order) in inputs.items():
+            objects[name].show(data, order)
+        brian.winners.clear()
+        with _preferences(self.precision, self._device):
+            brian.network.run(1e8 * second, namespace={})
+        for name, weight in self.weights.items():
+            if learn:
+                n_post, n_pre = weight.shape
+                flat = brian.projections[name].variables["w"].get_value()
+                self.weights[name] = np.array(flat).reshape(n_pre, n_post).T.copy()
+        winners = brian.winners.winners
+        if progress is not None:
+            progress(winners)
+        return winners
+
+
+@contextlib.contextmanager
+def _preferences(precision: np.dtype, device: Device) -> Iterator[None]:
+    """Set Brian2's preferences for building and running, and set them back."""
+    old_precision, old_target = prefs.core.default_float_dtype, prefs.codegen.target
+    prefs.core.default_float_dtype = precision.type
+    if device != "cpp_standalone":
+        prefs.codegen.target = device
+    try:
+        yield
+    finally:
+        prefs.core.default_float_dtype = old_precision
+        prefs.codegen.target = old_target

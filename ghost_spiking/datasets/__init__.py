@@ -1,0 +1,197 @@
+"""Images with labels: the packaged MNIST, scikit-learn's digits, or a folder of IDX files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from ..exceptions import DataError
+from ._idx import find_idx, read_idx
+
+__all__ = ["Dataset", "load", "read_idx"]
+
+#: MD5 sums of the unpacked MNIST files, as published.
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c629615203637",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their classes.
+
+    Attributes
+    ----------
+    name : str
+        Where they come from.
+    images : array, shape (n_images, n_features)
+        Pixels, uint8 or floating.
+    labels : array of int64, shape (n_images,)
+        Classes from 0.
+    maximum : float
+        The pixel value that means an intensity of 1.
+    image_shape : tuple of int
+        Shape of one image.
+    n_classes : int
+        Number of classes.
+
+    Raises
+    ------
+    DataError
+        If any of these does not fit the others.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    maximum: float
+    image_shape: tuple[int, ...]
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        n_features = int(np.prod(self.image_shape))
+        if self.images.ndim != 2 or self.images.shape[1] != n_features or not len(self.images):
+            raise DataError(
+                f"{self.name}: images must have the shape (n_images, {n_features}) with at least "
+                f"one image, got {self.images.shape}"
+            )
+        if self.labels.shape != (len(self.images),):
+            raise DataError(
+                f"{self.name}: {len(self.images)} images, but labels of shape {self.labels.shape}"
+            )
+        if self.labels.min() < 0 or self.labels.max() >= self.n_classes:
+            raise DataError(
+                f"{self.name}: labels must lie between 0 and {self.n_classes - 1}, "
+                f"got {self.labels.min()} to {self.labels.max()}"
+            )
+        if self.images.dtype.kind == "f" and not np.isfinite(self.images).all():
+            raise DataError(f"{self.name}: images contain values that are not finite")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def n_features(self) -> int:
+        """Number of pixels of an image."""
+        return self.images.shape[1]
+
+    def take(self, which: int | np.ndarray) -> Dataset:
+        """Give the first images, or those with the given indices."""
+        if isinstance(which, (int, np.integer)):
+            if not 1 <= which <= len(self):
+                raise DataError(f"{self.name}: has {len(self)} images, {which} were asked for")
+            which = np.arange(which)
+        return replace(self, images=self.images[which], labels=self.labels[which])
+
+    def split(self, n_held_out: int, seed: int) -> tuple[Dataset, Dataset]:
+        """Give two random parts: all but `n_held_out` images, and those held out."""
+        if not 1 <= n_held_out < len(self):
+            raise DataError(
+                f"{self.name}: has {len(self)} images, {n_held_out} can't be held out of them"
+            )
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.take(order[n_held_out:]), self.take(order[:n_held_out])
+
+
+def load(name_or_folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
+    """Load training and test images.
+
+    Parameters
+    ----------
+    name_or_folder : str or path
+        ``"mnist"``, ``"digits"``, or a folder with four IDX files named as those of MNIST, of
+        any image size, compressed with gzip or not.
+
+    Returns
+    -------
+    training, test : Dataset
+        The two parts.
+
+    Raises
+    ------
+    DataError
+        A file is missing, damaged or not what its name says; the message names it.
+    """
+    if name_or_folder == "digits":
+        return _load_digits()
+    if name_or_folder == "mnist":
+        with as_file(files(__package__) / "mnist") as folder:
+            return _load_folder(folder, "mnist", MNIST_MD5)
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise DataError(
+            f"'{name_or_folder}' is neither a folder with IDX files nor one of 'mnist', 'digits'"
+        )
+    return _load_folder(folder, folder.name, {})
+
+
+def _load_folder(folder: Path, name: str, sums: dict[str, str]) -> tuple[Dataset, Dataset]:
+    parts = {}
+    for part in ("train", "t10k"):
+        for kind, n_dimensions in (("images", 3), ("labels", 1)):
+            stem = f"{part}-{kind}-idx{n_dimensions}-ubyte"
+            path = find_idx(folder, stem)
+            values, digest = read_idx(path), sums.get(stem)
+            if values.dtype != np.uint8 or values.ndim != n_dimensions:
+                raise DataError(
+                    f"{path}: expected {kind}, {n_dimensions}-dimensional unsigned bytes, "
+                    f"found {values.ndim}-dimensional {values.dtype}"
+                )
+            if digest and hashlib.md5(_header_of(values) + values.tobytes()).hexdigest() != digest:
+                raise DataError(f"{path}: is not the published file, its MD5 sum is not {digest}")
+            parts[part, kind] = values
+        n_images, n_labels = len(parts[part, "images"]), len(parts[part, "labels"])
+        if n_images != n_labels:
+            raise DataError(f"{folder}: {n_images} {part} images, but {n_labels} {part} labels")
+    shapes = {parts[part, "images"].shape[1:] for part in ("train", "t10k")}
+    if len(shapes) != 1:
+        raise DataError(f"{folder}: training and test images have different sizes: {shapes}")
+    n_classes = 1 + max(int(parts[part, "labels"].max(initial=0)) for part in ("train", "t10k"))
+    (shape,) = shapes
+    return (
+        _dataset(name, parts["train", "images"], parts["train", "labels"], 255, shape, n_classes),
+        _dataset(name, parts["t10k", "images"], parts["t10k", "labels"], 255, shape, n_classes),
+    )
+
+
+def _load_digits() -> tuple[Dataset, Dataset]:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    train_x, test_x, train_y, test_y = train_test_split(
+        bunch.images.astype(np.uint8),
+        bunch.target,
+        test_size=360,
+        random_state=0,
+        stratify=bunch.target,
+    )
+    return (
+        _dataset("digits", train_x, train_y, 16, (8, 8), 10),
+        _dataset("digits", test_x, test_y, 16, (8, 8), 10),
+    )
+
+
+def _dataset(
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    maximum: float,
+    shape: tuple[int, ...],
+    n_classes: int,
+) -> Dataset:
+    flat = images.reshape(len(images), -1)
+    return Dataset(name, flat, labels.astype(np.int64), maximum, tuple(shape), n_classes)
+
+
+def _header_of(values: np.ndarray) -> bytes:
+    sizes = np.asarray(values.shape, dtype=">i4").tobytes()
+    return bytes([0, 0, 8, values.ndim]) + sizes

@@ -1,0 +1,70 @@
+"""The IDX file format of MNIST, read strictly."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ..exceptions import DataError
+
+__all__ = ["find_idx", "read_idx"]
+
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an IDX file, compressed with gzip or not.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    array
+        Values in native byte order, in the shape that the file states.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, is damaged or truncated, has bytes left over, or is not an IDX
+        file. The message names the file, what was expected and what was found.
+    """
+    try:
+        data = Path(path).read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: can't be read: {error}") from None
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or not data[3]:
+        raise DataError(
+            f"{path}: expected an IDX file, which starts with 00 00, a type from 08 to 0e and the "
+            f"number of dimensions, found {data[:4].hex(' ') or 'an empty file'}"
+        )
+    dtype, n_dimensions = np.dtype(_TYPES[data[2]]), data[3]
+    start = 4 + 4 * n_dimensions
+    if len(data) < start:
+        raise DataError(f"{path}: expected {start} bytes of header, found {len(data)} bytes")
+    shape = tuple(int(size) for size in np.frombuffer(data[4:start], dtype=">u4"))
+    expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if len(data) != expected:
+        raise DataError(
+            f"{path}: expected {expected} bytes for an array of shape {shape}, found {len(data)}"
+        )
+    values = np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))
+
+
+def find_idx(folder: Path, stem: str) -> Path:
+    """Find a file in a folder by the names under which it is commonly distributed."""
+    dotted = stem.replace("-idx", ".idx")
+    names = [stem, f"{stem}.gz", dotted, f"{dotted}.gz"]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{folder}: no file {stem}, looked for {', '.join(names)}")

@@ -1,0 +1,33 @@
+"""No test may leave global state behind; compiled programs are kept for one session."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("programs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GHOST_SPIKING_CACHE", str(folder))
+        yield folder
+
+
+def _state():
+    if "brian2" not in sys.modules:
+        return None
+    import brian2
+    from brian2.devices.device import RuntimeDevice, get_device
+
+    return brian2.prefs.as_file, isinstance(get_device(), RuntimeDevice), float(brian2.defaultclock.dt)
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks():
+    before = _state()
+    yield
+    after = _state()
+    if before is not None:
+        assert after == before, "the test changed prefs, device or defaultclock.dt"
+    elif after is not None:
+        assert after[1], "the test left another device than runtime active"

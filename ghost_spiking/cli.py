@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,9 +73,8 @@ _as_json = click.option(
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="How often to present all training images.",
+    help="How often to present all training images.  "
+    "[default: 10, or as many as make 60,000 presentations]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N training images.")
 @click.option(
@@ -113,7 +113,7 @@ def train(
     feedback: str | None,
     hidden: str | None,
     ghosts: int | None,
-    epochs: int,
+    epochs: int | None,
     limit: int | None,
     batch_size: int | None,
     seed: int,
@@ -171,7 +171,7 @@ def train(
         "seed": seed,
     }
     run = Run(path, specification, simulation.weights, trainer.history, facts)
-    _train_epochs(trainer, epochs, run)
+    _train_epochs(trainer, epochs or max(10, 60_000 // len(training)), run)
     if trainer.history:
         _finish(trainer, run, start)
         _report(run, as_json)
@@ -221,7 +221,7 @@ def _title(specification: Specification, training: Dataset, engine: str) -> str:
 def _train_epochs(trainer: Training, epochs: int, run: Run) -> None:
     from .plotting import save_learning_curves
 
-    with _progress_bar(epochs * len(trainer.training)) as bar:
+    with _interruptible() as stopped, _progress_bar(epochs * len(trainer.training)) as bar:
         for number in range(epochs):
             done = number * len(trainer.training)
 
@@ -239,7 +239,7 @@ def _train_epochs(trainer: Training, epochs: int, run: Run) -> None:
             )
             dataclasses.replace(run, weights=trainer.simulation.weights).save()
             save_learning_curves(trainer.history, run.path / "learning_curves.png")
-            if trainer.interrupted:
+            if stopped or trainer.interrupted:
                 bar.write("stopped by Ctrl-C; what was learned so far is saved")
                 break
 
@@ -271,7 +271,9 @@ def _report(run: Run, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="mnist|digits|FOLDER", help="Other images than those of the run.")
+@click.option(
+    "--dataset", metavar="mnist|digits|FOLDER", help="Other images than those of the run."
+)
 @_as_json
 def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
     """Evaluate a saved RUN on training and test images."""
@@ -333,6 +335,26 @@ def show(run: Path) -> None:
 
 
 @contextlib.contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Note the first Ctrl-C instead of raising it, wherever it arrives; the second one raises.
+
+    The compiled program gets the signal too, and ends with complete weights.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    old = signal.signal(signal.SIGINT, note)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
+@contextlib.contextmanager
 def _progress_bar(total: int) -> Iterator[Any]:
     from tqdm import tqdm
 
@@ -343,3 +365,7 @@ def _progress_bar(total: int) -> Iterator[Any]:
 def _say(text: str) -> None:
     """Tell what is going on, on standard error; results go to standard output."""
     click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,8 @@
 
 Numbers in brackets are those of Mesnard, Vignoud, Sacramento, Senn & Bengio (2019). Names
 stand for the paper's symbols: ``feedforward`` + ``bias`` is b, ``top_down`` is t,
-``ghost_feedback`` is c, ``error`` is e, ``rate`` is rho(s) or rho(g), ``slope`` is rho'(s), and ``w``
-is the weight of the projection that a rule belongs to.
+``ghost_feedback`` is c, ``error`` is e, ``rate`` is rho(s) or rho(g), ``slope`` is rho'(s), and
+``w`` is the weight of the projection that a rule belongs to.
 
 A time step follows Algorithm 1 with every right-hand side taken at the beginning of
 the step: rates and sums are computed first, then weights move, then states. Both

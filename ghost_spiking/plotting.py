@@ -67,6 +67,6 @@ def save_learning_curves(
     figure.savefig(path)
 
 
-def _label_some(value: float, _: int) -> str:
+def _label_some(value: float, _: float) -> str:
     digit = round(value / 10 ** np.floor(np.log10(value)))
     return f"{value:g}" if digit in (2, 5) else ""

@@ -178,7 +178,7 @@ class Simulation:
         assert self._program is not None
         wanted = [f"{name}.w" for name in self.weights] if learn else []
         results = self._program.run(values, inputs, wanted, monitor="winners", progress=progress)
-        self.interrupted = results.interrupted
+        self.interrupted = len(results.winners) < len(inputs["stimulus"][1])
         self.profile = results.profile
         for name, weight in self.weights.items():
             if learn:

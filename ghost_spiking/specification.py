@@ -168,8 +168,8 @@ class Specification(_Section):
             A field is unknown, missing or invalid.
         """
         sections: dict[str, dict[str, Any]] = {"network": {}, "protocol": {}}
-        homes = {name: "network" for name in Network.model_fields}
-        homes |= {name: "protocol" for name in Protocol.model_fields}
+        homes = dict.fromkeys(Network.model_fields, "network")
+        homes |= dict.fromkeys(Protocol.model_fields, "protocol")
         for name, value in fields.items():
             if name not in homes:
                 raise SpecificationError(_unknown("field", name, homes))
@@ -185,7 +185,9 @@ class Specification(_Section):
         weights = _section(
             "network.initial_weights", network.get("initial_weights", {}), InitialWeights
         )
-        rates = _section("protocol.learning_rates", protocol.get("learning_rates", {}), LearningRates)
+        rates = _section(
+            "protocol.learning_rates", protocol.get("learning_rates", {}), LearningRates
+        )
         sizes = network.get("sizes")
         if (
             not isinstance(sizes, (list, tuple))
@@ -197,13 +199,17 @@ class Specification(_Section):
                 f"layer and of the output, each at least 1, got {sizes!r}"
             )
         model = network.get("model", "MA")
-        if model == "MA" and "ghosts" in network and tuple(network["ghosts"]) != tuple(sizes[2:]):
+        n_ghost_layers = len(sizes) - 2
+        if "ghosts" in network:
+            network["ghosts"] = _spread("network.ghosts", network["ghosts"], n_ghost_layers)
+        if model == "MA" and network.get("ghosts", tuple(sizes[2:])) != tuple(sizes[2:]):
             raise SpecificationError(
                 "network.ghosts: only model MB has a free number of ghosts; MA has one for every "
                 f"pyramidal unit, {list(sizes[2:])}"
             )
-        default = _defaults(tuple(sizes), model, network.get("ghosts"))
-        n_ghost_layers = len(sizes) - 2
+        default = _defaults(
+            tuple(sizes), model, network.get("ghosts"), protocol.get("batch_size", 100)
+        )
         for key in weights.keys() - {"self_predicting"}:
             n_values = n_ghost_layers + (key == "feedforward")
             weights[key] = _spread(f"network.initial_weights.{key}", weights[key], n_values)
@@ -218,8 +224,6 @@ class Specification(_Section):
             | protocol
             | {"learning_rates": default["learning_rates"] | rates},
         }
-        ghosts = merged["network"]["ghosts"]
-        merged["network"]["ghosts"] = _spread("network.ghosts", ghosts, n_ghost_layers)
         if model == "MB" and merged["network"]["initial_weights"]["self_predicting"]:
             raise SpecificationError(
                 "network.initial_weights.self_predicting: model MB has other ghosts than "
@@ -257,16 +261,21 @@ class Specification(_Section):
         Path(path).write_text(self.to_toml(), encoding="utf-8")
 
 
-def _defaults(sizes: tuple[int, ...], model: str, ghosts: Any) -> dict[str, dict[str, Any]]:
-    """Give defaults for a network; found by trial on MNIST, and scaled with layer sizes.
+def _defaults(
+    sizes: tuple[int, ...], model: str, ghosts: Any, batch_size: Any
+) -> dict[str, dict[str, Any]]:
+    """Give defaults for a network; found by trial, and scaled with the sizes of layers.
 
     The delta rules of ghosts are stable while rate * dt/tau * (number of presynaptic units)
-    stays below a bound, so their rates are inversely proportional to it.
+    stays below a bound, so their rates are inversely proportional to it. Weight changes that
+    are averaged over fewer than 100 images are noisier, and smaller by a square root.
     """
+    small = type(batch_size) is int and 1 <= batch_size < 100
+    noise = (batch_size / 100) ** 0.5 if small else 1.0
     n_projections = len(sizes) - 1
     deep = n_projections > 2
     if model == "MB":
-        counts = ghosts if isinstance(ghosts, (list, tuple)) else (ghosts or 100,) * (n_projections - 1)
+        counts = ghosts or (100,) * (n_projections - 1)
         beta, output_rate, ghost_gain, cancel = 6.0, 0.1, 3.0, 5.0
     else:
         counts = sizes[2:]
@@ -299,9 +308,10 @@ def _defaults(sizes: tuple[int, ...], model: str, ghosts: Any) -> dict[str, dict
             "batch_size": 100,
         },
         "learning_rates": {
-            "feedforward": (20 * output_rate,) * (n_projections - 1) + (output_rate,),
-            "ghost_forward": tuple(5.0 / n_pre for n_pre in sizes[1:-1]),
-            "ghost_feedback": tuple(cancel / count for count in counts),
+            "feedforward": (20 * output_rate * noise,) * (n_projections - 1)
+            + (output_rate * noise,),
+            "ghost_forward": tuple(5.0 / n_pre * noise for n_pre in sizes[1:-1]),
+            "ghost_feedback": tuple(cancel / count * noise for count in counts),
         },
     }
 

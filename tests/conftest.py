@@ -13,13 +13,26 @@ def cache(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def _quiet():
+    """Objects that a test builds but does not run are no news."""
+    if "brian2" in sys.modules:
+        from brian2 import BrianLogger
+
+        BrianLogger.suppress_name("unused_brian_object")
+
+
 def _state():
     if "brian2" not in sys.modules:
         return None
     import brian2
     from brian2.devices.device import RuntimeDevice, get_device
 
-    return brian2.prefs.as_file, isinstance(get_device(), RuntimeDevice), float(brian2.defaultclock.dt)
+    return (
+        brian2.prefs.as_file,
+        isinstance(get_device(), RuntimeDevice),
+        float(brian2.defaultclock.dt),
+    )
 
 
 @pytest.fixture(autouse=True)

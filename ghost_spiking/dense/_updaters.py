@@ -69,7 +69,7 @@ class _Plan:
         self._count += 1
         variables = self.synapses.variables
         variables.add_auxiliary_variable(name, dtype=self.synapses.dtype, scalar=True)
-        self._line("scalars", f"{name} = {expression}")
+        self.line("scalars", f"{name} = {expression}")
         return name
 
     def operand(self, expression: str, side: Side) -> str:
@@ -84,7 +84,7 @@ class _Plan:
             self.needed.add(expression)
             return expression
         name = self.buffer(side.name.lower(), size)  # type: ignore[union-attr]
-        self._line(side.name.lower(), f"{name} = {expression}")  # type: ignore[union-attr]
+        self.line(side.name.lower(), f"{name} = {expression}")  # type: ignore[union-attr]
         return name
 
     def size(self, side: Side) -> int:
@@ -95,10 +95,8 @@ class _Plan:
             Side.MATRIX: synapses.n_pre * synapses.n_post,
         }[side]
 
-    def _line(self, block: str, line: str) -> None:
+    def line(self, block: str, line: str) -> None:
         self.code[block] = self.code[block] + "\n" + line if block in self.code else line
-
-    line = _line
 
     def sizes(self) -> dict[str, int]:
         return {side.name.lower(): self.size(side) for side in (Side.PRE, Side.POST, Side.MATRIX)}  # type: ignore[union-attr]
@@ -122,12 +120,10 @@ class SumUpdater(DenseCodeRunner):
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
         plan = _Plan(synapses, f"{varname}_sum")
 
-        grouped: dict[tuple[str, str | None], list[str]] = {}
+        grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
         for term in terms:
             inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
-            grouped.setdefault((term.matrix or "1", inner), []).append(
-                (term.shared, outer)  # type: ignore[arg-type]
-            )
+            grouped.setdefault((term.matrix or "1", inner), []).append((term.shared, outer))
         products = []
         self._added: list[str] = []
         for (matrix, inner), multipliers in grouped.items():
@@ -145,7 +141,7 @@ class SumUpdater(DenseCodeRunner):
         n_in, n_out = (
             (synapses.n_pre, synapses.n_post) if to_post else (synapses.n_post, synapses.n_pre)
         )
-        self._kwds = {
+        self._kwds: dict[str, Any] = {
             "target": varname,
             "products": products,
             "n_in": n_in,
@@ -214,7 +210,7 @@ class SumZeroer(DenseCodeRunner):
 
     @classmethod
     def of(cls, updater: SumUpdater) -> SumZeroer:
-        """The one zeroer of the variable that this updater writes."""
+        """Give the one zeroer of the variable that this updater writes."""
         zeroer = getattr(updater.target_var, "_dense_zeroer", None)
         if zeroer is None:
             zeroer = updater.target_var._dense_zeroer = cls(updater)
@@ -240,9 +236,7 @@ class RuleUpdater(DenseCodeRunner):
         plan = self._plan = _Plan(synapses, "rule")
         everything = [term for terms in rules.values() for term in terms]
         # Without a matrix on the right-hand side, products add straight into the weights.
-        direct = all(
-            term.matrix is None and (term.pre or term.post) for term in everything
-        )
+        direct = all(term.matrix is None and (term.pre or term.post) for term in everything)
         products: list[_Product] = []
         updates: list[str] = []
         for varname, terms in rules.items():
@@ -259,7 +253,9 @@ class RuleUpdater(DenseCodeRunner):
                 scale, right = self._post_factor(factors)
                 left = None if pre is None else plan.operand(pre, Side.PRE)
                 if direct:
-                    products.append(_Product(plan.scalar(f"dt*({scale})"), left, right, None, varname))
+                    products.append(
+                        _Product(plan.scalar(f"dt*({scale})"), left, right, None, varname)
+                    )
                 else:
                     buffer = plan.buffer("outer", plan.size(Side.MATRIX))
                     products.append(_Product(plan.scalar(scale), left, right, buffer))

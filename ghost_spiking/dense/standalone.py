@@ -9,11 +9,13 @@ kept in a cache, under the hash of their own source text.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -49,15 +51,12 @@ class ProgramResults:
         Values of the requested variables, by ``"object.variable"``.
     winners : array of int32
         What the `WinnerMonitor` noted.
-    interrupted : bool
-        Whether the run was stopped by Ctrl-C, at the end of a time step.
     profile : dict
         Seconds by code object, if the network was compiled with profiling.
     """
 
     arrays: dict[str, np.ndarray]
     winners: np.ndarray
-    interrupted: bool
     profile: dict[str, float]
 
 
@@ -149,11 +148,10 @@ class CompiledNetwork:
                 order.astype(np.int32).tofile(folder / f"{input_name}.order")
             arguments = [self._argument(folder, name, value) for name, value in values.items()]
             winners_file = folder / "out" / f"{monitor}.winners"
-            interrupted = self._execute(folder, arguments, winners_file, progress)
+            self._execute(folder, arguments, winners_file, progress)
             return ProgramResults(
                 arrays={name: self._read(folder, name) for name in wanted},
                 winners=_read_winners(winners_file),
-                interrupted=interrupted,
                 profile=_read_profile(folder / "out" / "profiling_info.txt"),
             )
 
@@ -173,7 +171,7 @@ class CompiledNetwork:
         arguments: list[str],
         winners_file: Path,
         progress: Callable[[np.ndarray], None] | None,
-    ) -> bool:
+    ) -> None:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
         environment = os.environ | {DATA_DIRECTORY: str(folder)}
         interrupted = False
@@ -189,17 +187,19 @@ class CompiledNetwork:
                     if progress is not None:
                         progress(_read_winners(winners_file))
                 except KeyboardInterrupt:
-                    # The program got the signal too, and ends after the present time step.
+                    # The program got the signal too, ends after the present time step, and
+                    # leaves complete weights; a second signal is meant for us.
                     if interrupted:
                         process.kill()
                         raise
                     interrupted = True
+            if process.returncode == -signal.SIGINT:  # it had not started to compute yet
+                raise KeyboardInterrupt
             messages.seek(0)
             if process.returncode or "Error" in (text := messages.read()):
                 messages.seek(0)
                 text = messages.read().strip()[-500:]
                 raise CompilationError(f"the program ended with an error: {text or command[0]}")
-        return interrupted
 
 
 def _read_winners(path: Path) -> np.ndarray:
@@ -227,6 +227,8 @@ def _default_cache() -> Path:
 @contextlib.contextmanager
 def _standalone_device(directory: Path) -> Iterator[None]:
     """Activate the C++ standalone device, and leave no trace of it afterwards."""
+    # Brian2 numbers code objects whose names are in use, and the names are part of the program.
+    gc.collect()
     flags = prefs.codegen.cpp.extra_compile_args
     all_devices["cpp_standalone"].reinit()
     set_device("cpp_standalone", build_on_run=False, directory=str(directory))

@@ -140,9 +140,7 @@ def backpropagate(weights, x, y, rho=sigmoid, rho_prime=sigmoid_prime):
     error = {L: y - rho(s[L])}
     for l in range(L - 1, 0, -1):
         error[l] = (error[l + 1] * rho_prime(s[l + 1])) @ weights["W_f"][l + 1]
-    descent = {
-        l: (error[l] * rho_prime(s[l])).T @ (x if l == 1 else rho(s[l - 1])) for l in error
-    }
+    descent = {l: (error[l] * rho_prime(s[l])).T @ (x if l == 1 else rho(s[l - 1])) for l in error}
     return error, descent
 
 

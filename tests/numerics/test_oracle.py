@@ -49,19 +49,26 @@ def test_imitation_by_hand():
     net.start(np.array([[0.8]]))
     net.s[1][:], net.s[2][:], net.g[2][:] = 0.4, 1.0, 0.2
     net.step()
-    np.testing.assert_allclose(
-        net.w["V_f"][2], 0.3 + 0.5 * 0.25 * (1.0 - 0.2) / (1 + np.exp(-0.4))
-    )
+    np.testing.assert_allclose(net.w["V_f"][2], 0.3 + 0.5 * 0.25 * (1.0 - 0.2) / (1 + np.exp(-0.4)))
     np.testing.assert_allclose(net.w["b_V"][2], -0.4 + 0.5 * 0.25 * (1.0 - 0.2))
 
 
 def random_weights(sizes, seed=0, self_predicting=True):
     rng = np.random.default_rng(seed)
     L = len(sizes) - 1
-    W = {l: rng.normal(size=(sizes[l], sizes[l - 1])) / np.sqrt(sizes[l - 1]) for l in range(1, L + 1)}
+    W = {
+        l: rng.normal(size=(sizes[l], sizes[l - 1])) / np.sqrt(sizes[l - 1])
+        for l in range(1, L + 1)
+    }
     b = {l: 0.1 * rng.normal(size=(sizes[l], 1)) for l in W}
     V = {l: W[l].copy() for l in range(2, L + 1)}
-    return {"W_f": W, "b_W": b, "V_f": V, "V_b": {l: V[l].T for l in V}, "b_V": {l: b[l] for l in V}}
+    return {
+        "W_f": W,
+        "b_W": b,
+        "V_f": V,
+        "V_b": {l: V[l].T for l in V},
+        "b_V": {l: b[l] for l in V},
+    }
 
 
 def test_batch_is_mean_of_images():
@@ -124,5 +131,7 @@ def test_theorem_1_in_the_limit(sizes):
         net.step(y, learn=False)
     for l in range(1, net.L):
         assert angle(net.e(l), error[l] * beta) < 0.1
-        assert np.linalg.norm(net.e(l)) / np.linalg.norm(error[l] * beta) == pytest.approx(1, abs=1e-2)
+        assert np.linalg.norm(net.e(l)) / np.linalg.norm(error[l] * beta) == pytest.approx(
+            1, abs=1e-2
+        )
     assert sigmoid(0.0) == 0.5

@@ -1,0 +1,175 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ghost_spiking.cli import main
+from ghost_spiking.runs import Run
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "digits"
+    result = run("train", "--dataset", "digits", "--hidden", 32, "--out", path, "--json")
+    assert result.exit_code == 0, result.output
+    return path, json.loads(result.stdout.splitlines()[-1])
+
+
+def test_digits_pass_ninety_percent(trained):
+    path, summary = trained
+    assert summary["test_accuracy"] > 90
+    assert summary["run"] == str(path)
+    assert summary["train_accuracy"] > 90
+    assert summary["seconds"] > 0
+    files = {"spec.toml", "history.csv", "weights.npz", "run.json", "learning_curves.png"}
+    assert {file.name for file in path.iterdir()} == files
+
+
+def test_run_directory_is_complete(trained):
+    path, summary = trained
+    loaded = Run.load(path)
+    assert len(loaded.history) == summary["epochs"]
+    assert loaded.history[-1].test_accuracy == summary["test_accuracy"]
+    assert loaded.weights["feedforward_1"].shape == (32, 64)
+    assert loaded.facts["seed"] == 0
+    assert loaded.facts["versions"]["brian2"]
+
+
+def test_evaluate_gives_the_same_accuracy(trained):
+    path, summary = trained
+    result = run("evaluate", path, "--json")
+    again = json.loads(result.stdout.splitlines()[-1])
+    assert again["test_accuracy"] == summary["test_accuracy"]
+    assert again["train_accuracy"] == summary["train_accuracy"]
+
+
+def test_same_seed_same_bits(trained, tmp_path):
+    path, summary = trained
+    arguments = ("train", "--dataset", "digits", "--hidden", 32, "--out", tmp_path / "again")
+    assert run(*arguments, "--epochs", summary["epochs"]).exit_code == 0
+    first, second = Run.load(path), Run.load(tmp_path / "again")
+    for name, matrix in first.weights.items():
+        np.testing.assert_array_equal(matrix, second.weights[name])
+
+
+def test_show(trained):
+    path, _ = trained
+    (path / "learning_curves.png").unlink()
+    result = run("show", path)
+    assert result.exit_code == 0
+    assert "sizes = [" in result.output
+    assert (path / "learning_curves.png").stat().st_size > 5000
+
+
+def test_spec_file(trained, tmp_path):
+    path, _ = trained
+    out = tmp_path / "out"
+    result = run(
+        "train", "--dataset", "digits", "--spec", path / "spec.toml", "--epochs", 1, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert Run.load(out).specification == Run.load(path).specification
+
+
+BAD = {
+    "unknown option": (["train", "--hiden", "3"], "No such option"),
+    "zero units": (["train", "--dataset", "digits", "--hidden", "0"], "each at least 1"),
+    "words for units": (["train", "--dataset", "digits", "--hidden", "many"], "numbers of units"),
+    "negative epochs": (["train", "--epochs", "-1"], "x>=1"),
+    "unknown model": (["train", "--model", "MC"], "'MC' is not one of"),
+    "unknown feedback": (["train", "--feedback", "none"], "is not one of"),
+    "ghosts in MA": (["train", "--dataset", "digits", "--ghosts", "5"], "only model MB"),
+    "no data": (["train", "--dataset", "{tmp}"], "no file train-images"),
+    "no folder": (["train", "--dataset", "{tmp}/nowhere"], "neither a folder"),
+    "existing run": (["train", "--dataset", "digits", "--out", "{tmp}"], "exists already"),
+    "batch for synapses": (
+        ["train", "--dataset", "digits", "--engine", "synapses", "--batch-size", "5"],
+        "one image at a time",
+    ),
+    "negative rate": (["train", "--dataset", "digits", "--spec", "{tmp}/bad.toml"], "bad.toml"),
+    "unknown key": (["train", "--dataset", "digits", "--spec", "{tmp}/key.toml"], "did you mean"),
+    "spec for other images": (
+        ["train", "--dataset", "digits", "--spec", "{tmp}/small.toml"],
+        "must begin with 64",
+    ),
+    "spec and options": (
+        ["train", "--dataset", "digits", "--spec", "{tmp}/small.toml", "--hidden", "3"],
+        "--hidden can't be given too",
+    ),
+    "not a run": (["evaluate", "{tmp}"], "not a run directory"),
+    "no run": (["show", "{tmp}/nowhere"], "not a run directory"),
+    "images of another size": (["evaluate", "{run}", "--dataset", "mnist"], "784 pixels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text("[network]\nsizes = [4, 3, 2]\n")
+    (tmp_path / "key.toml").write_text("[network]\nsizes = [64, 3, 10]\nmodell = 'MA'\n")
+    (tmp_path / "bad.toml").write_text(
+        "[network]\nsizes = [64, 3, 10]\n[protocol.learning_rates]\nfeedforward = -1.0\n"
+    )
+    arguments, message = BAD[name]
+    before = set(tmp_path.rglob("*"))
+    result = run(*(a.format(tmp=tmp_path, run=trained[0]) for a in arguments))
+    assert result.exit_code == 2
+    assert message in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert len(errors) == 1
+    assert "Traceback" not in result.stderr
+    assert not (set(tmp_path.rglob("*")) - before - {tmp_path / "runs"})
+
+
+def test_damaged_run_is_refused(trained, tmp_path):
+    import shutil
+
+    for name, data in {
+        "run.json": b"{",
+        "weights.npz": b"not a zip",
+        "history.csv": b"epoch\nx\n",
+        "spec.toml": b"[",
+    }.items():
+        copy = tmp_path / name.replace(".", "-")
+        shutil.copytree(trained[0], copy)
+        (copy / name).write_bytes(data)
+        result = run("evaluate", copy)
+        assert result.exit_code == 2, name
+        assert "Error:" in result.stderr
+
+
+def test_missing_compiler_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("GHOST_SPIKING_CACHE", str(tmp_path / "cache"))
+    result = run("train", "--dataset", "digits", "--hidden", 5, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "no-such-compiler" in result.stderr
+    assert "install" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_leaves_a_usable_run(trained, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "ghost_spiking.cli", "train", "--dataset", "digits"]
+    command += ["--hidden", "32", "--epochs", "100000", "--out", str(out)]
+    process = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "weights.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    output = process.communicate(timeout=120)[0].decode()
+    assert process.returncode == 0, output
+    assert Run.load(out).facts["epochs"] >= 1
+    assert run("evaluate", out).exit_code == 0

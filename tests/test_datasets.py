@@ -1,0 +1,132 @@
+import gzip
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ghost_spiking.datasets import Dataset, load, read_idx
+from ghost_spiking.exceptions import DataError
+
+
+def idx(values):
+    sizes = np.asarray(values.shape, dtype=">u4").tobytes()
+    return bytes([0, 0, 8, values.ndim]) + sizes + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 7), ("t10k", 4)):
+        images = gzip.compress(idx(rng.integers(0, 256, (n, 5, 3))))
+        (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(images)
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n) % 3))
+    return tmp_path
+
+
+def test_mnist_is_complete():
+    train, test = load("mnist")
+    assert train.images.shape == (60000, 784)
+    assert test.images.shape == (10000, 784)
+    np.testing.assert_array_equal(np.bincount(test.labels)[:3], [980, 1135, 1032])
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+def test_digits():
+    train, test = load("digits")
+    assert (len(train), len(test), train.n_features, train.n_classes) == (1437, 360, 64, 10)
+    assert train.images.max() == train.maximum == 16
+
+
+def test_folder_of_any_size(folder):
+    train, test = load(folder)
+    assert train.images.shape == (7, 15)
+    assert (test.image_shape, test.n_classes) == ((5, 3), 3)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=3), st.booleans())
+def test_round_trip(tmp_path_factory, shape, compress):
+    values = np.arange(np.prod(shape)).reshape(shape) % 256
+    path = tmp_path_factory.mktemp("idx") / "file"
+    path.write_bytes(gzip.compress(idx(values)) if compress else idx(values))
+    np.testing.assert_array_equal(read_idx(path), values)
+
+
+@given(st.integers(0, 31))
+def test_every_truncation_is_noticed(tmp_path_factory, length):
+    path = tmp_path_factory.mktemp("idx") / "short"
+    path.write_bytes(idx(np.arange(20).reshape(4, 5))[:length])
+    with pytest.raises(DataError, match=r"short.*(expected|found)"):
+        read_idx(path)
+
+
+def _write(name, data):
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def _swap(folder):
+    shutil.copy(folder / "train-labels-idx1-ubyte", folder / "train-images-idx3-ubyte")
+
+
+LABELS = "train-labels-idx1-ubyte"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_write(LABELS, b"\x00\x00\x08"), "expected an IDX file"),
+        (_write(LABELS, b""), "an empty file"),
+        (_write(LABELS, b"PNG....."), "found 50 4e 47"),
+        (_write(LABELS, idx(np.zeros(7)) + b"x"), "expected 15 bytes.*found 16"),
+        (_write(LABELS, gzip.compress(idx(np.zeros(7)))[:-5]), "can't be read"),
+        (_write(LABELS, idx(np.zeros(6))), "7 train images, but 6 train labels"),
+        (_swap, "expected images, 3-dimensional"),
+        (lambda folder: (folder / LABELS).unlink(), "no file train-labels.*looked for"),
+        (_write("t10k-images-idx3-ubyte", idx(np.zeros((4, 5, 4)))), "different sizes"),
+    ],
+)
+def test_damaged_folder(folder, damage, message):
+    damage(folder)
+    with pytest.raises(DataError, match=message):
+        load(folder)
+
+
+def test_empty_and_missing_folder(tmp_path):
+    with pytest.raises(DataError, match="no file train-images"):
+        load(tmp_path)
+    with pytest.raises(DataError, match="neither a folder"):
+        load(tmp_path / "nowhere")
+
+
+def test_altered_mnist_is_noticed(tmp_path, monkeypatch):
+    from ghost_spiking import datasets
+
+    monkeypatch.setitem(datasets.MNIST_MD5, "t10k-labels-idx1-ubyte", "0" * 32)
+    with pytest.raises(DataError, match="MD5"):
+        load("mnist")
+
+
+def test_split_and_take():
+    train, _ = load("digits")
+    rest, held_out = train.split(400, seed=1)
+    assert (len(rest), len(held_out)) == (1037, 400)
+    rows = {image.tobytes() for image in rest.images}
+    assert sum(image.tobytes() in rows for image in held_out.images) < 5
+    with pytest.raises(DataError, match="5 were asked for"):
+        train.take(3).take(5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": np.zeros((2, 3))}, "must have the shape"),
+        ({"labels": np.array([0])}, "2 images, but labels of shape"),
+        ({"labels": np.array([0, 5])}, "between 0 and 1"),
+        ({"images": np.array([[0.0, np.nan], [0, 0]])}, "not finite"),
+    ],
+)
+def test_dataset_refuses(change, message):
+    fields = {"images": np.zeros((2, 2)), "labels": np.array([0, 1])} | change
+    with pytest.raises(DataError, match=message):
+        Dataset("d", maximum=1.0, image_shape=(2,), n_classes=2, **fields)

@@ -1,0 +1,123 @@
+import subprocess
+import sys
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ghost_spiking.exceptions import SpecificationError
+from ghost_spiking.specification import Specification
+
+
+def test_defaults_at_the_papers_size():
+    spec = Specification.create(sizes=(784, 500, 10))
+    rates = spec.protocol.learning_rates
+    assert rates.feedforward == (4.0, 0.2)
+    assert rates.ghost_forward == (0.01,)
+    assert rates.ghost_feedback == (0.2,)
+    assert spec.network.initial_weights.feedforward == (1.0, 0.3)
+    assert spec.network.ghosts == (10,)
+    assert (spec.protocol.prediction_steps, spec.protocol.nudging_steps) == (12, 8)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 2000), min_size=3, max_size=6),
+    model=st.sampled_from(["MA", "MB"]),
+    feedback=st.sampled_from(["transpose", "alignment"]),
+    beta=st.floats(1e-6, 1e6),
+    batch_size=st.integers(1, 1000),
+    rates=st.floats(0, 100),
+)
+def test_toml_round_trip(sizes, model, feedback, beta, batch_size, rates):
+    spec = Specification.create(
+        sizes=sizes,
+        model=model,
+        feedback=feedback,
+        beta=beta,
+        batch_size=batch_size,
+        learning_rates={"ghost_feedback": rates},
+    )
+    again = Specification.from_toml(spec.to_toml())
+    assert again == spec
+    assert hash(again) == hash(spec)
+
+
+def test_file_round_trip(tmp_path):
+    spec = Specification.create(sizes=(4, 3, 2), beta=1.5)
+    spec.save(tmp_path / "spec.toml")
+    assert Specification.load(tmp_path / "spec.toml") == spec
+
+
+def test_two_hidden_layers_of_mb_in_few_lines():
+    spec = Specification.from_toml("""
+        [network]
+        sizes = [784, 300, 300, 10]
+        model = "MB"
+        ghosts = 100
+    """)
+    assert spec.network.ghosts == (100, 100)
+    assert len(spec.protocol.learning_rates.ghost_feedback) == 2
+
+
+def test_immutable():
+    spec = Specification.create(sizes=(4, 3, 2))
+    with pytest.raises(pydantic.ValidationError):
+        spec.protocol.beta = 2.0
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("", "network.sizes: needs"),
+        ("[network]\nsizes = [4, 2]", "network.sizes: needs"),
+        ("[network]\nsizes = [4, 0, 2]", "each at least 1"),
+        ("[network]\nsizes = [4, 2.5, 2]", "network.sizes"),
+        ("[network]\nsizes = [4, true, 2]", "network.sizes"),
+        ("[network]\nsizes = 4", "network.sizes"),
+        ("[network]\nsizez = [4, 3, 2]", "did you mean 'sizes'"),
+        ("[netwerk]\nsizes = [4, 3, 2]", "did you mean 'network'"),
+        ("network = 3", "network: needs a table"),
+        ("[network]\nsizes = [4, 3, 2]\nmodel = 'MC'", "network.model"),
+        ("[network]\nsizes = [4, 3, 2]\nghosts = 5", "only model MB"),
+        ("[network]\nsizes = [4, 3, 2]\nmodel = 'MB'\nghosts = 0", "network.ghosts"),
+        ("[network]\nsizes = [4, 3, 2]\nbiases = 1", "network.biases"),
+        ("[network]\nsizes = [4, 3, 2]\nloss = 'hinge'", "network.loss"),
+        (
+            "[network]\nsizes = [4, 3, 2]\nmodel = 'MB'\n"
+            "initial_weights = { self_predicting = true }",
+            "self_predicting: model MB",
+        ),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\nbeta = -1.0", "protocol.beta"),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\nbeta = inf", "protocol.beta"),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\nbeta = '3'", "protocol.beta"),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\ntime_step = 1.5", "protocol.time_step"),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\nprediction_steps = 0", "prediction_steps"),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol]\nbatch_size = 0", "protocol.batch_size"),
+        (
+            "[network]\nsizes = [4, 3, 2]\n[protocol.learning_rates]\nfeedforward = -0.1",
+            "learning_rates.feedforward",
+        ),
+        (
+            "[network]\nsizes = [4, 3, 2]\n[protocol.learning_rates]\nfeedforward = [1.0]",
+            "or 2, one for each projection, got 1",
+        ),
+        ("[network]\nsizes = [4, 3, 2]\n[protocol.learning_rates]\nfoo = 1.0", "unknown key 'foo'"),
+        ("[network\n", "not valid TOML"),
+    ],
+)
+def test_refusals_say_what_is_wrong(toml, message):
+    with pytest.raises(SpecificationError, match=message.replace("[", r"\[")):
+        Specification.from_toml(toml)
+
+
+def test_unknown_field_and_missing_file(tmp_path):
+    with pytest.raises(SpecificationError, match="did you mean 'beta'"):
+        Specification.create(sizes=(4, 3, 2), bta=1.0)
+    with pytest.raises(SpecificationError, match=r"nowhere\.toml"):
+        Specification.load(tmp_path / "nowhere.toml")
+
+
+def test_knows_nothing_of_brian2():
+    code = "import sys, ghost_spiking.specification; sys.exit('brian2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

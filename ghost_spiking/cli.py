@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+#: Seconds between two savings of a run; longer epochs are saved one by one.
+_SAVE_EVERY = 2.0
+
 
 class _Command(click.Group):
     """Turns the errors of this package into one line and exit code 2."""
@@ -222,6 +225,7 @@ def _train_epochs(trainer: Training, epochs: int, run: Run) -> None:
     from .plotting import save_learning_curves
 
     with _interruptible() as stopped, _progress_bar(epochs * len(trainer.training)) as bar:
+        saved = -_SAVE_EVERY
         for number in range(epochs):
             done = number * len(trainer.training)
 
@@ -237,8 +241,11 @@ def _train_epochs(trainer: Training, epochs: int, run: Run) -> None:
                 f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % of the training images while "
                 f"learning, {epoch.test_accuracy:.2f} % of the test images, {epoch.seconds:.1f} s"
             )
-            dataclasses.replace(run, weights=trainer.simulation.weights).save()
-            save_learning_curves(trainer.history, run.path / "learning_curves.png")
+            last = stopped or trainer.interrupted or number == epochs - 1
+            if last or time.perf_counter() - saved > _SAVE_EVERY:
+                dataclasses.replace(run, weights=trainer.simulation.weights).save()
+                save_learning_curves(trainer.history, run.path / "learning_curves.png")
+                saved = time.perf_counter()
             if stopped or trainer.interrupted:
                 bar.write("stopped by Ctrl-C; what was learned so far is saved")
                 break
@@ -332,6 +339,32 @@ def show(run: Path) -> None:
         )
     save_learning_curves(loaded.history, run / "learning_curves.png", run.name)
     click.echo(f"drew {run / 'learning_curves.png'}")
+
+
+@main.command()
+@_as_json
+@click.option("--profile", "with_profile", is_flag=True, help="Also time every code object.")
+def bench(as_json: bool, with_profile: bool) -> None:
+    """Time one epoch of MNIST: dense engine, plain Synapses, backpropagation in PyTorch.
+
+    All on one thread, with the same 784-500-10 network, images, batch and precision.
+    """
+    from .bench import compare, profile
+
+    _say("this takes one to two minutes")
+    results = compare()
+    if with_profile:
+        seconds, total = profile()
+        results["profile_fraction"] = round(sum(seconds.values()) / total, 3)
+        for name, value in seconds.items():
+            click.echo(f"{value / total:7.1%}  {name.removesuffix('_codeobject')}")
+    for key, value in results.items():
+        if key.startswith(("backprop", "slowdown")) and value is None:
+            value = "PyTorch is not installed; pip install 'ghost-spiking[bench]'"
+        if not as_json:
+            click.echo(f"{key}: {value}")
+    if as_json:
+        click.echo(json.dumps(results))
 
 
 @contextlib.contextmanager

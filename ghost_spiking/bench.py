@@ -5,6 +5,7 @@ Everything runs on one thread, on the same images, network, batch and data type.
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -158,7 +159,7 @@ def _time_backprop(sizes: tuple[int, ...], batch_size: int, dataset: Dataset) ->
         return None
     torch.set_num_threads(1)
     layers: list[Any] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.Sigmoid()]
     model = torch.nn.Sequential(*layers)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)

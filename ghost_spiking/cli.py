@@ -26,6 +26,7 @@ __all__ = ["main"]
 
 #: Seconds between two savings of a run; longer epochs are saved one by one.
 _SAVE_EVERY = 2.0
+_NO_TORCH = "PyTorch is not installed; pip install 'ghost-spiking[bench]'"
 
 
 class _Command(click.Group):
@@ -359,10 +360,9 @@ def bench(as_json: bool, with_profile: bool) -> None:
         for name, value in seconds.items():
             click.echo(f"{value / total:7.1%}  {name.removesuffix('_codeobject')}")
     for key, value in results.items():
-        if key.startswith(("backprop", "slowdown")) and value is None:
-            value = "PyTorch is not installed; pip install 'ghost-spiking[bench]'"
+        missing = key.startswith(("backprop", "slowdown")) and value is None
         if not as_json:
-            click.echo(f"{key}: {value}")
+            click.echo(f"{key}: {_NO_TORCH if missing else value}")
     if as_json:
         click.echo(json.dumps(results))
 

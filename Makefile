@@ -27,7 +27,7 @@ lint: $(VENV)/installed  ## Check style and types
 	@$(BIN)/mypy
 
 docs:  ## Say where the documentation is
-	@echo "The documentation is README.md and docs/."
+	@echo "The documentation is README.md and the pages in docs/."
 
 clean:  ## Remove what make has made
 	rm -rf $(VENV) build *.egg-info

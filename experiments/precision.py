@@ -1,6 +1,6 @@
 """Does float32 cost accuracy? Both precisions on 10,000 held-out training images, three seeds.
 
-    python experiments/precision.py
+python experiments/precision.py
 """
 
 import csv

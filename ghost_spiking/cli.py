@@ -175,13 +175,16 @@ def train(
         "seed": seed,
     }
     run = Run(path, specification, simulation.weights, trainer.history, facts)
-    _train_epochs(trainer, epochs or max(10, 60_000 // len(training)), run)
+    try:
+        _train_epochs(trainer, epochs or max(10, 60_000 // len(training)), run)
+    finally:  # also after a divergence, with the last good weights
+        if trainer.history:
+            _finish(trainer, run, start)
+        else:
+            path.rmdir()
+            _say("nothing was learned, so nothing is saved")
     if trainer.history:
-        _finish(trainer, run, start)
         _report(run, as_json)
-    else:
-        path.rmdir()
-        _say("stopped before anything was learned; nothing saved")
 
 
 def _specification(
@@ -345,20 +348,24 @@ def show(run: Path) -> None:
 @main.command()
 @_as_json
 @click.option("--profile", "with_profile", is_flag=True, help="Also time every code object.")
-def bench(as_json: bool, with_profile: bool) -> None:
+@click.option("--scaling", "with_scaling", is_flag=True, help="Also vary sizes and steps.")
+def bench(as_json: bool, with_profile: bool, with_scaling: bool) -> None:
     """Time one epoch of MNIST: dense engine, plain Synapses, backpropagation in PyTorch.
 
     All on one thread, with the same 784-500-10 network, images, batch and precision.
     """
-    from .bench import compare, profile
+    from .bench import compare, profile, scaling
 
-    _say("this takes one to two minutes")
+    _say("this takes one to two minutes" + ", and about ten for --scaling" * with_scaling)
     results = compare()
     if with_profile:
         seconds, total = profile()
         results["profile_fraction"] = round(sum(seconds.values()) / total, 3)
         for name, value in seconds.items():
             click.echo(f"{value / total:7.1%}  {name.removesuffix('_codeobject')}")
+    if with_scaling:
+        for row in scaling():
+            click.echo(f"{row['varied']} {row['value']}: {row['s_per_epoch']} s per epoch")
     for key, value in results.items():
         missing = key.startswith(("backprop", "slowdown")) and value is None
         if not as_json:

@@ -173,3 +173,15 @@ def test_ctrl_c_leaves_a_usable_run(trained, tmp_path):
     assert process.returncode == 0, output
     assert Run.load(out).facts["epochs"] >= 1
     assert run("evaluate", out).exit_code == 0
+
+
+def test_divergence_names_the_rate_and_keeps_the_last_good_run(tmp_path):
+    spec = tmp_path / "wild.toml"
+    spec.write_text(
+        "[network]\nsizes = [64, 32, 10]\n[protocol.learning_rates]\nfeedforward = 1e6\n"
+    )
+    out = tmp_path / "run"
+    result = run("train", "--dataset", "digits", "--spec", spec, "--out", out)
+    assert result.exit_code == 2
+    assert "protocol.learning_rates.feedforward" in result.stderr
+    assert not out.exists()

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from brian2 import StateMonitor, prefs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ghost_spiking.network import build, initial_weights, run_time_values
 from ghost_spiking.simulation import Simulation
@@ -184,9 +186,54 @@ def test_standalone_agrees_with_oracle(engine, batch, precision, tolerance):
         )
         again = Simulation(other, engine=engine, precision=precision, weights=weights)
         assert again.build_seconds == 0
-        again.present(images, labels, order=order)
+        states = final_states(again, images, labels, order)
         oracle, _ = expected(other, weights, images, labels, order)
         assert_weights(again.weights, oracle, tolerance)
+        rows = len(oracle.x)  # the last batch may be smaller
+        for name, state in states.items():
+            reference = getattr(oracle, name[0])[int(name[1])]
+            found = state.reshape(batch, -1)[:rows]
+            np.testing.assert_allclose(found, reference, atol=tolerance, rtol=0, err_msg=name)
+
+
+def final_states(sim, images, labels, order):
+    """Present images, and give the states at the end as well."""
+    names = {"s1": "pyramidal_1.s", "s3": "pyramidal_3.s", "g2": "ghost_2.g", "g3": "ghost_3.g"}
+    run, states = sim._program.run, {}
+
+    def run_and_look(values, inputs, wanted, **options):
+        results = run(values, inputs, [*wanted, *names.values()], **options)
+        states.update({short: results.arrays[name] for short, name in names.items()})
+        return results
+
+    sim._program.run = run_and_look
+    sim.present(images, labels, order=order)
+    return states
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    hidden=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    batch=st.integers(1, 11),
+    precision=st.sampled_from(["float32", "float64"]),
+    biases=st.booleans(),
+    seed=st.integers(0, 1000),
+    steps=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+)
+def test_random_specifications(hidden, batch, precision, biases, seed, steps):
+    case = make(
+        batch,
+        tuple(hidden),
+        seed=seed,
+        biases=biases,
+        prediction_steps=steps[0],
+        nudging_steps=steps[1],
+    )
+    spec, weights, images, labels, order = case
+    oracle, _ = expected(*case)
+    sim = Simulation(spec, device="numpy", precision=precision, weights=weights)
+    sim.present(images, labels, order=order)
+    assert_weights(sim.weights, oracle, 1e-10 if precision == "float64" else 1e-4)
 
 
 def test_same_seed_same_bits():

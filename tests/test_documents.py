@@ -1,0 +1,59 @@
+"""What the documents say works."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from ghost_spiking.specification import Specification
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_blocks_run(block, capsys):
+    exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_toml_blocks_are_specifications(block):
+    assert Specification.from_toml(block)
+
+
+@pytest.mark.parametrize("name", ["specification", "dense.synapses"])
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(f"ghost_spiking.{name}")
+    from brian2 import prefs
+
+    old = prefs.codegen.target
+    prefs.codegen.target = "numpy"
+    try:
+        failed, tried = doctest.testmod(module)
+    finally:
+        prefs.codegen.target = old
+    assert tried
+    assert not failed
+
+
+def test_links_lead_somewhere():
+    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_public_names_have_docstrings():
+    for name in ["specification", "network", "simulation", "training", "runs", "plotting", "bench",
+                 "datasets", "dense"]:  # fmt: skip
+        module = importlib.import_module(f"ghost_spiking.{name}")
+        for public in module.__all__:
+            thing = getattr(module, public)
+            if callable(thing) and hasattr(thing, "__name__"):
+                assert thing.__doc__, f"{name}.{public}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -203,7 +204,9 @@ class Simulation:
         for name, (data, order) in inputs.items():
             objects[name].show(data, order)
         brian.winners.clear()
-        with _preferences(self.precision, self._device):
+        with _preferences(self.precision, self._device), warnings.catch_warnings():
+            # Brian2 compares float32 states with a number beyond their range.
+            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
             brian.network.run(1e8 * second, namespace={})
         for name, weight in self.weights.items():
             if learn:

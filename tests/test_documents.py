@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -55,5 +56,5 @@ def test_public_names_have_docstrings():
         module = importlib.import_module(f"ghost_spiking.{name}")
         for public in module.__all__:
             thing = getattr(module, public)
-            if callable(thing) and hasattr(thing, "__name__"):
+            if inspect.isclass(thing) or inspect.isfunction(thing):
                 assert thing.__doc__, f"{name}.{public}"

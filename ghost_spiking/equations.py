@@ -23,6 +23,7 @@ __all__ = [
     "GHOST_BIAS",
     "GHOST_FEEDBACK",
     "GHOST_FORWARD",
+    "GHOST_PARTNER",
     "HIDDEN_ERROR",
     "OUTPUT_ERROR",
     "PROTOCOL",

@@ -6,9 +6,7 @@ Everything runs on one thread, on the same images, network, batch and data type.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -45,8 +43,10 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
     """
     training, _ = load("mnist")
     specification = Specification.create(sizes=sizes, batch_size=batch_size)
-    build_seconds = Simulation(specification).build_seconds
-    dense, memory = _in_new_process(_time_dense, specification, training)
+    simulation = Simulation(specification)
+    _present(simulation, training.take(1000))
+    dense = min(_present(simulation, training)[1] for _ in range(2))
+    memory = simulation.peak_memory_mb
     synapses = _time_synapses(sizes, training) / SYNAPSES_IMAGES * len(training)
     backprop = _time_backprop(sizes, batch_size, training)
     protocol = specification.protocol
@@ -61,8 +61,8 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
         "backprop_s_per_epoch": None if backprop is None else round(backprop, 3),
         "speedup_over_synapses": round(synapses / dense, 1),
         "slowdown_over_backprop": None if backprop is None else round(dense / backprop, 2),
-        "peak_memory_mb": round(memory),
-        "build_s": round(build_seconds, 1),
+        "peak_memory_mb": None if memory is None else round(memory),
+        "build_s": round(simulation.build_seconds, 1),
     }
 
 
@@ -115,13 +115,6 @@ def scaling() -> list[dict[str, Any]]:
     return rows
 
 
-def _in_new_process(function: Any, *arguments: Any) -> Any:
-    # The peak memory of child processes is that of the largest, which may be a compiler.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def _present(simulation: Simulation, dataset: Dataset) -> tuple[float, float]:
     """Present images once; give processor time of the program and wall time."""
     import resource
@@ -133,15 +126,6 @@ def _present(simulation: Simulation, dataset: Dataset) -> tuple[float, float]:
     before, start = children(), time.perf_counter()
     simulation.present(dataset.images, dataset.labels, maximum=dataset.maximum)
     return children() - before, time.perf_counter() - start
-
-
-def _time_dense(specification: Specification, dataset: Dataset) -> tuple[float, float]:
-    import resource
-
-    simulation = Simulation(specification)
-    _present(simulation, dataset.take(1000))
-    seconds = min(_present(simulation, dataset)[1] for _ in range(2))
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def _time_synapses(sizes: tuple[int, ...], dataset: Dataset) -> float:

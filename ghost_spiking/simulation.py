@@ -80,6 +80,7 @@ class Simulation:
             for name in drawn
         }
         self.profile: dict[str, float] = {}
+        self.peak_memory_mb: float | None = None
         self.interrupted = False
         self.brian: GhostNetwork | None = None
         self._program: CompiledNetwork | None = None
@@ -181,6 +182,7 @@ class Simulation:
         results = self._program.run(values, inputs, wanted, monitor="winners", progress=progress)
         self.interrupted = len(results.winners) < len(inputs["stimulus"][1])
         self.profile = results.profile
+        self.peak_memory_mb = results.peak_memory_mb
         for name, weight in self.weights.items():
             if learn:
                 n_post, n_pre = weight.shape

@@ -53,11 +53,14 @@ class ProgramResults:
         What the `WinnerMonitor` noted.
     profile : dict
         Seconds by code object, if the network was compiled with profiling.
+    peak_memory_mb : float or None
+        Largest memory in use, where the system tells (Linux) and the run took long enough to ask.
     """
 
     arrays: dict[str, np.ndarray]
     winners: np.ndarray
     profile: dict[str, float]
+    peak_memory_mb: float | None
 
 
 class CompiledNetwork:
@@ -148,11 +151,12 @@ class CompiledNetwork:
                 order.astype(np.int32).tofile(folder / f"{input_name}.order")
             arguments = [self._argument(folder, name, value) for name, value in values.items()]
             winners_file = folder / "out" / f"{monitor}.winners"
-            self._execute(folder, arguments, winners_file, progress)
+            memory = self._execute(folder, arguments, winners_file, progress)
             return ProgramResults(
                 arrays={name: self._read(folder, name) for name in wanted},
                 winners=_read_winners(winners_file),
                 profile=_read_profile(folder / "out" / "profiling_info.txt"),
+                peak_memory_mb=memory,
             )
 
     def _argument(self, folder: Path, name: str, value: np.ndarray | float) -> str:
@@ -171,10 +175,10 @@ class CompiledNetwork:
         arguments: list[str],
         winners_file: Path,
         progress: Callable[[np.ndarray], None] | None,
-    ) -> None:
+    ) -> float | None:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
         environment = os.environ | {DATA_DIRECTORY: str(folder)}
-        interrupted = False
+        interrupted, memory = False, None
         with open(folder / "messages", "w+") as messages:
             process = subprocess.Popen(
                 command, cwd=self.directory, env=environment, stdout=messages, stderr=messages
@@ -184,6 +188,7 @@ class CompiledNetwork:
                     process.wait(timeout=0.2)
                     break
                 except subprocess.TimeoutExpired:
+                    memory = _peak_memory_of(process.pid) or memory
                     if progress is not None:
                         progress(_read_winners(winners_file))
                 except KeyboardInterrupt:
@@ -200,6 +205,15 @@ class CompiledNetwork:
                 messages.seek(0)
                 text = messages.read().strip()[-500:]
                 raise CompilationError(f"the program ended with an error: {text or command[0]}")
+        return memory
+
+
+def _peak_memory_of(process_id: int) -> float | None:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return None
 
 
 def _read_winners(path: Path) -> np.ndarray:

@@ -119,6 +119,7 @@ def _write(path: Path, data: bytes) -> None:
 def _write_weights(path: Path, weights: dict[str, np.ndarray]) -> None:
     temporary = path.with_name(path.name + ".part")
     with open(temporary, "wb") as file:
+        # numpy's annotations take every keyword for its own option allow_pickle
         np.savez(file, **weights)  # type: ignore[arg-type]
     os.replace(temporary, path)
 

@@ -183,11 +183,8 @@ class Simulation:
         self.interrupted = len(results.winners) < len(inputs["stimulus"][1])
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
-        for name, weight in self.weights.items():
-            if learn:
-                n_post, n_pre = weight.shape
-                matrix = results.arrays[f"{name}.w"].reshape(n_pre, n_post)
-                self.weights[name] = np.ascontiguousarray(matrix.T)
+        if learn:
+            self._take_weights({name: results.arrays[f"{name}.w"] for name in self.weights})
         return results.winners
 
     def _run_objects(
@@ -210,15 +207,18 @@ class Simulation:
             # Brian2 compares float32 states with a number beyond their range.
             warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
             brian.network.run(1e8 * second, namespace={})
-        for name, weight in self.weights.items():
-            if learn:
-                n_post, n_pre = weight.shape
-                flat = brian.projections[name].variables["w"].get_value()
-                self.weights[name] = np.array(flat).reshape(n_pre, n_post).T.copy()
+        if learn:
+            projections = brian.projections
+            self._take_weights({n: projections[n].variables["w"].get_value() for n in self.weights})
         winners = brian.winners.winners
         if progress is not None:
             progress(winners)
         return winners
+
+    def _take_weights(self, flat: Mapping[str, np.ndarray]) -> None:
+        """Copy weights from Brian2's order, by pre-synaptic unit first, to the paper's shapes."""
+        for name, weight in self.weights.items():
+            self.weights[name] = np.reshape(flat[name], weight.shape[::-1]).T.copy()
 
 
 @contextlib.contextmanager

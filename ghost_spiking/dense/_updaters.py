@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
 
 
+#: The block of a template in which factors of a side are evaluated.
+_BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
+
+
 @dataclass(frozen=True)
 class _Product:
     """One matrix product of a plan; the names are those of variables.
@@ -83,8 +87,8 @@ class _Plan:
         ):
             self.needed.add(expression)
             return expression
-        name = self.buffer(side.name.lower(), size)  # type: ignore[union-attr]
-        self.line(side.name.lower(), f"{name} = {expression}")  # type: ignore[union-attr]
+        name = self.buffer(_BLOCKS[side], size)
+        self.line(_BLOCKS[side], f"{name} = {expression}")
         return name
 
     def size(self, side: Side) -> int:
@@ -99,7 +103,7 @@ class _Plan:
         self.code[block] = self.code[block] + "\n" + line if block in self.code else line
 
     def sizes(self) -> dict[str, int]:
-        return {side.name.lower(): self.size(side) for side in (Side.PRE, Side.POST, Side.MATRIX)}  # type: ignore[union-attr]
+        return {block: self.size(side) for side, block in _BLOCKS.items()}
 
 
 def _product_of(*factors: str | None) -> str:

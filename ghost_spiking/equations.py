@@ -1,9 +1,10 @@
 """The paper's equations as Brian2 strings: the only place where they are written.
 
 Numbers in brackets are those of Mesnard, Vignoud, Sacramento, Senn & Bengio (2019). Names
-stand for the paper's symbols: ``feedforward`` + ``bias`` is b, ``top_down`` is t,
-``ghost_feedback`` is c, ``error`` is e, ``rate`` is rho(s) or rho(g), ``slope`` is rho'(s), and
-``w`` is the weight of the projection that a rule belongs to.
+stand for the paper's symbols: ``bottom_up`` is b, ``top_down`` is t, ``ghost_feedback`` is c,
+``error`` is e, ``rate`` is rho(s) or rho(g), ``slope`` is rho'(s), and ``w`` is the weight of
+the projection that a rule belongs to. In braces is what depends on the network: the rate
+function, and the names of the inputs that are summed (`inputs`).
 
 A time step follows Algorithm 1 with every right-hand side taken at the beginning of
 the step: rates and sums are computed first, then weights move, then states. Both
@@ -12,12 +13,22 @@ engines use the same strings.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import sympy
+from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
+
 __all__ = [
-    "ALIGNED_FEEDBACK",
     "BIAS",
     "BIAS_UNIT",
+    "CROSS_ENTROPY",
+    "DALE",
+    "DIVISION",
+    "FEEDBACK",
+    "FEEDBACK_BIAS",
     "FEEDFORWARD",
     "GHOST",
     "GHOST_BIAS",
@@ -25,84 +36,96 @@ __all__ = [
     "GHOST_FORWARD",
     "GHOST_PARTNER",
     "HIDDEN_ERROR",
-    "OUTPUT_ERROR",
+    "INTACT",
+    "LINEAR",
+    "NORMALISER",
+    "NORMALISING",
     "PROTOCOL",
     "PYRAMIDAL",
-    "RATE_FUNCTIONS",
+    "RECONSTRUCTED",
     "RESET",
+    "SQUARED_ERROR",
     "TRANSPOSED_FEEDBACK",
     "RateFunction",
+    "inputs",
+    "rate_function",
 ]
 
+# -- units ----------------------------------------------------------------------------
 
-class RateFunction(NamedTuple):
-    """A rate function rho and its derivative, as expressions of ``{s}`` and of ``rate``."""
-
-    rate: str
-    slope: str
-
-
-#: rho and rho' by name. The slope uses the rate where that saves a second exponential.
-RATE_FUNCTIONS = {
-    "sigmoid": RateFunction("1 / (1 + exp(-{s}))", "rate * (1 - rate)"),
-    "tanh": RateFunction("tanh({s})", "1 - rate**2"),
-}
-
-#: What all populations share. ``step`` counts the time steps of a presentation.
+#: What all populations share. ``step`` counts the time steps of a presentation, ``presentation``
+#: the mini-batches. ``prediction`` and ``nudging`` are 1 while the rules of that phase are at work.
 PROTOCOL = """
 step : integer (linked)
+presentation : integer (linked)
 prediction_steps : integer (constant, shared)
+ghost_delay : integer (constant, shared)
+ghost_onset : integer (constant, shared)
+feedforward_onset : integer (constant, shared)
 tau : second (constant, shared)
 beta : 1 (constant, shared)
-nudging = int(step >= prediction_steps) : 1 (shared)
-prediction = 1 - nudging : 1 (shared)
+nudge = int(step >= prediction_steps) : 1 (shared)
+prediction = (1 - nudge) * int(step >= ghost_delay) * int(presentation >= ghost_onset) : 1 (shared)
+nudging = nudge * int(presentation >= feedforward_onset) : 1 (shared)
 """
 
+#: The part of `PROTOCOL` that every population refers to.
+LINKS = ("step", "prediction_steps", "nudge", "prediction", "nudging", "tau")
 _LINKS = """
 step : integer (linked)
 prediction_steps : integer (linked)
-nudging : 1 (linked)
+nudge : 1 (linked)
 prediction : 1 (linked)
+nudging : 1 (linked)
 tau : second (linked)
 """
 
-#: Eq. (1), pyramidal units; needs one of the two error terms.
+#: Eq. (1), pyramidal units; needs `inputs` of ``bottom_up`` and one of the error terms.
 PYRAMIDAL = (
     """
-ds/dt = (-s + feedforward + bias + error) / tau : 1
+ds/dt = (-s + bottom_up + error) / tau : 1
 rate = {rate} : 1 (constant over dt)
 slope = {slope} : 1
-feedforward : 1
-bias : 1
 """
     + _LINKS
 )
 
-#: Error of a hidden unit: the feedback that the ghosts have not cancelled.
-HIDDEN_ERROR = """
-error = top_down - ghost_feedback : 1
-top_down : 1
-ghost_feedback : 1
-"""
+#: Error of a hidden unit: the feedback that the ghosts have not cancelled. Needs `inputs` of
+#: ``top_down`` and ``ghost_feedback``.
+HIDDEN_ERROR = "error = top_down - ghost_feedback : 1\n"
 
-#: Error of an output unit: -beta dC/d rho(s) of the squared error, in the nudging phase only.
-OUTPUT_ERROR = """
-error = nudging * beta * (target - rate) : 1
+#: Error of an output unit in the nudging phase, -beta dC/d rho(s), of C = 1/2 (target - rho(s))^2.
+SQUARED_ERROR = """
+error = nudge * beta * (target - rate) : 1
 target : 1 (linked)
 beta : 1 (linked)
 """
+#: The same for the cross-entropy of softmax(s), where rho(s) = s. The sum of the softmax is
+#: computed by a unit that all output units project to, and divides by what it sends back; it
+#: is zero only in replicas without an image. Beyond the bounds of clip, softmax is 0 or 1.
+CROSS_ENTROPY = """
+error = nudge * beta * (target - exponential / (normaliser + 1e-30)) : 1
+exponential = exp(clip(s, -60, 60)) : 1 (constant over dt)
+normaliser : 1
+target : 1 (linked)
+beta : 1 (linked)
+"""
+NORMALISER = "total : 1"
+NORMALISING = "total_post = exponential_pre : 1 (summed)"
+DIVISION = "normaliser_post = total_pre : 1 (summed)"
 
-#: Eq. (2), ghost units. In MA ``pyramidal`` is the state s of the unit's pyramidal partner.
+#: Eq. (2), ghost units; needs `inputs` of ``bottom_up``.
 GHOST = (
     """
-dg/dt = (-g + feedforward + bias) / tau : 1
+dg/dt = (-g + bottom_up) / tau : 1
 rate = {rate} : 1 (constant over dt)
-feedforward : 1
-bias : 1
 """
     + _LINKS
 )
-GHOST_PARTNER = "pyramidal : 1 (linked)"
+#: The state of a ghost's pyramidal partner (MA).
+GHOST_PARTNER = "pyramidal : 1 (linked)\n"
+#: 0 for ghosts that a lesion has silenced, otherwise 1; a factor of their rate.
+INTACT = "intact : 1 (constant)\n"
 
 #: Algorithm 1 starts every presentation from rest.
 RESET = "{state} = {state} * int(step != 0)"
@@ -110,57 +133,147 @@ RESET = "{state} = {state} * int(step != 0)"
 #: A unit whose rate is always 1; a bias is its weight, and learns by the same rule.
 BIAS_UNIT = "rate = 1.0 : 1 (constant over dt)"
 
-_LEARNING_RATE = "eta : 1 (constant, shared)"
+
+def inputs(total: str, parts: Sequence[str]) -> str:
+    """Declare the inputs of a unit, each summed by one projection, and their total.
+
+    Examples
+    --------
+    >>> print(inputs("bottom_up", ["feedforward", "bias"]))
+    bottom_up = feedforward + bias : 1
+    feedforward : 1
+    bias : 1
+    <BLANKLINE>
+    """
+    lines = [f"{part} : 1" for part in parts]
+    if list(parts) != [total]:
+        lines.insert(0, f"{total} = {' + '.join(parts)} : 1")
+    return "\n".join(lines) + "\n"
+
+
+# -- rate functions -------------------------------------------------------------------
+
+
+class RateFunction(NamedTuple):
+    """A rate function rho.
+
+    Attributes
+    ----------
+    rate : str
+        rho, an expression of the state ``s``.
+    slope : str
+        Its derivative rho', an expression of ``s`` and of ``rate``.
+    """
+
+    rate: str
+    slope: str
+
+    def of(self, state: str) -> str:
+        """Give rho as an expression of another variable."""
+        return re.sub(r"\bs\b", state, self.rate)
+
+    @property
+    def function(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Rho as a numpy function."""
+        return _numpy_function(self.rate)
+
+    @property
+    def derivative(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The derivative of rho as a numpy function of the state."""
+        return _numpy_function(re.sub(r"\brate\b", f"({self.rate})", self.slope))
+
+
+#: The slope uses the rate where that saves a second exponential.
+_RATE_FUNCTIONS = {
+    "sigmoid": RateFunction("1 / (1 + exp(-s))", "rate * (1 - rate)"),
+    "tanh": RateFunction("tanh(s)", "1 - rate**2"),
+    # the tangent of the sigmoid at 0, cut off at 0 and 1
+    "hard_sigmoid": RateFunction("clip(0.25 * s + 0.5, 0, 1)", "0.25 * int(abs(s) < 2)"),
+    # log(1 + exp(s)), written so that nothing overflows
+    "softplus": RateFunction("0.5 * (s + abs(s)) + log1p(exp(-abs(s)))", "1 / (1 + exp(-s))"),
+}
+#: Output units with the loss `CROSS_ENTROPY`.
+LINEAR = RateFunction("s", "1.0")
+
+
+def rate_function(text: str) -> RateFunction:
+    """Give the rate function of that name, or the one that an expression of ``s`` describes.
+
+    The derivative of an expression is derived symbolically.
+
+    Examples
+    --------
+    >>> rate_function("s**2").slope
+    '2*s'
+    """
+    if text in _RATE_FUNCTIONS:
+        return _RATE_FUNCTIONS[text]
+    rate = str_to_sympy(text)
+    derivative = sympy.diff(rate, sympy.Symbol("s", real=True))
+    return RateFunction(text, sympy_to_str(derivative))
+
+
+def _numpy_function(text: str) -> Callable[[np.ndarray], np.ndarray]:
+    names = {name: getattr(np, name) for name in ("exp", "log", "log1p", "sqrt", "abs", "sign",
+             "sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan", "clip")}  # fmt: skip
+    names["int"] = lambda condition: np.asarray(condition, dtype=float)
+    code = compile(text, "<rate function>", "eval")
+    return lambda s: eval(code, {"__builtins__": {}}, names | {"s": s}) + np.zeros_like(s)
+
+
+# -- projections ----------------------------------------------------------------------
+
+_LEARNING_RATE = "eta : 1 (constant, shared)\n"
 
 #: Eq. (5) in MA and (7) in MB, W^f: a Hebbian rule in the nudging phase.
-_HEBBIAN = (
-    "dw/dt = eta * nudging_post * error_post * slope_post * rate_pre / tau_post : 1 (clock-driven)"
-)
+_HEBBIAN = """
+dw/dt = eta * nudging_post * error_post * slope_post * rate_pre / tau_post : 1 (clock-driven)
+"""
 #: Eq. (3), V^f: ghosts imitate their pyramidal partners in the prediction phase.
-_IMITATION = (
-    "dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post "
-    ": 1 (clock-driven)"
-)
+_IMITATION = """
+dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post : 1 (clock-driven)
+"""
 #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback.
-_CANCELLATION = (
-    "dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)"
-)
+_CANCELLATION = """
+dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
+"""
+#: Not in the paper, biases of the ghosts of MB: they keep the ghosts' mean rate where it should be.
+_HOMEOSTASIS = """
+dw/dt = eta * prediction_post * (goal - rate_post) * rate_pre / tau_post : 1 (clock-driven)
+goal : 1 (constant, shared)
+"""
+#: W^b learned: gradient descent on 1/2 (rho(s) - (t + offset))^2 in the prediction phase.
+#: The paper only names the idea ("an additional reconstruction cost between consecutive layers").
+#: The offset takes up mean rates; without it, W^b would learn these rather than how the layers
+#: vary together, which is what aligns it with W^f^T.
+_RECONSTRUCTION = """
+dw/dt = eta * prediction_post * unexplained_post * rate_pre / tau_post : 1 (clock-driven)
+"""
+RECONSTRUCTED = """
+unexplained = rate - (top_down + offset) : 1
+offset : 1
+"""
 
-FEEDFORWARD = f"""
-{_HEBBIAN}
-feedforward_post = w * rate_pre : 1 (summed)
-{_LEARNING_RATE}
-"""
-BIAS = f"""
-{_HEBBIAN}
-bias_post = w * rate_pre : 1 (summed)
-{_LEARNING_RATE}
-"""
+#: What every projection does with its weights; {into} is a variable of the target.
+_DRIVE = "{into}_post = w * rate_pre : 1 (summed)\n"
+_FIXED = "w : 1 (constant)\n"
+
+FEEDFORWARD = BIAS = _HEBBIAN + _DRIVE + _LEARNING_RATE
 #: W^b = (W^f)^T, added to the feedforward projection that owns the weights.
-TRANSPOSED_FEEDBACK = "top_down_pre = w * rate_post : 1 (summed)"
-#: W^b fixed and random (feedback alignment).
-ALIGNED_FEEDBACK = """
-top_down_post = w * rate_pre : 1 (summed)
-w : 1 (constant)
-"""
-#: V^f, plastic in MA and fixed in MB.
-GHOST_FORWARD = {
-    "MA": f"""
-{_IMITATION}
-feedforward_post = w * rate_pre : 1 (summed)
-{_LEARNING_RATE}
-""",
-    "MB": """
-feedforward_post = w * rate_pre : 1 (summed)
-w : 1 (constant)
-""",
+TRANSPOSED_FEEDBACK = "{into}_pre = w * rate_post : 1 (summed)\n"
+#: W^b as a projection of its own: fixed and random (feedback alignment), or learned.
+FEEDBACK = {
+    "alignment": _DRIVE + _FIXED,
+    "reconstruction": _RECONSTRUCTION + _DRIVE + _LEARNING_RATE,
 }
+FEEDBACK_BIAS = FEEDBACK["reconstruction"]
+#: V^f, plastic in MA and fixed in MB.
+GHOST_FORWARD = {"MA": _IMITATION + _DRIVE + _LEARNING_RATE, "MB": _DRIVE + _FIXED}
 GHOST_BIAS = {
-    model: text.replace("feedforward_post", "bias_post") for model, text in GHOST_FORWARD.items()
+    "MA": GHOST_FORWARD["MA"],
+    "MB": _HOMEOSTASIS + _DRIVE + _LEARNING_RATE,
 }
 #: V^b.
-GHOST_FEEDBACK = f"""
-{_CANCELLATION}
-ghost_feedback_post = w * rate_pre : 1 (summed)
-{_LEARNING_RATE}
-"""
+GHOST_FEEDBACK = _CANCELLATION + _DRIVE + _LEARNING_RATE
+#: Dale's law for V^b, after each change.
+DALE = "w = w * int(w > 0)"

@@ -16,9 +16,20 @@ from brian2.synapses.synapses import Synapses
 from . import equations
 from .dense import ClampedInput, DenseSynapses, WinnerMonitor
 from .exceptions import SpecificationError
-from .specification import Specification
+from .specification import Network, Specification
 
-__all__ = ["ENGINES", "Engine", "GhostNetwork", "build", "initial_weights", "run_time_values"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "GhostNetwork",
+    "build",
+    "initial_weights",
+    "lesioned",
+    "projection_name",
+    "projection_rates",
+    "rate_function_of",
+    "run_time_values",
+]
 
 Engine = Literal["dense", "synapses"]
 ENGINES: tuple[Engine, ...] = ("dense", "synapses")
@@ -38,11 +49,12 @@ class GhostNetwork:
     stimulus, targets : ClampedInput
         Images and desired outputs.
     populations : dict
-        ``pyramidal_1`` .. ``pyramidal_L`` and ``ghost_2`` .. ``ghost_L``, plus ``protocol``.
+        ``pyramidal_l`` for each layer and ``ghost_l`` for each layer that sends feedback, plus
+        ``protocol`` and ``bias_unit``.
     projections : dict
-        ``feedforward_l``, ``bias_l``, ``feedback_l`` (alignment only), ``ghost_forward_l``,
-        ``ghost_bias_l`` and ``ghost_feedback_l``, l being the layer that owns the units
-        (ghosts of layer l project to layer l-1).
+        By `projection_name`: ``feedforward_l``, ``bias_l``, ``feedback_l`` (unless it is the
+        transpose), ``feedback_bias_k`` (of the layer that feedback arrives at, with
+        reconstruction), ``ghost_forward_l``, ``ghost_bias_l`` and ``ghost_feedback_l``.
     winners : WinnerMonitor
         The predicted classes.
     """
@@ -53,6 +65,20 @@ class GhostNetwork:
     populations: dict[str, Any]
     projections: dict[str, Any]
     winners: WinnerMonitor
+
+
+def projection_name(kind: str, pre: int, post: int) -> str:
+    """Name what belongs to the connection from one layer to a higher one.
+
+    Between neighbours it has the number of the higher layer, as in the paper; a connection that
+    skips layers has both.
+
+    Examples
+    --------
+    >>> projection_name("ghost_feedback", 1, 2), projection_name("feedforward", 0, 2)
+    ('ghost_feedback_2', 'feedforward_0_2')
+    """
+    return f"{kind}_{post}" if post == pre + 1 else f"{kind}_{pre}_{post}"
 
 
 def build(
@@ -82,6 +108,7 @@ def build(
 class _Builder:
     def __init__(self, specification: Specification, engine: Engine, data_dtype: Any) -> None:
         self.spec = specification.network
+        self.graph = self.spec.graph
         self.batch = specification.protocol.batch_size
         if engine not in ENGINES:
             raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}")
@@ -91,7 +118,6 @@ class _Builder:
                 f"needs batch_size = 1, got {self.batch}"
             )
         self.clock = Clock(DT, name="simulation_clock")
-        self.rate_function = equations.RATE_FUNCTIONS[self.spec.rate_function]
         sizes = self.spec.sizes
         self.stimulus = self._input("stimulus", sizes[0], data_dtype)
         self.targets = self._input("targets", sizes[-1], np.uint8)
@@ -102,25 +128,25 @@ class _Builder:
         )
 
     def build(self) -> GhostNetwork:
-        top = self.spec.n_layers
-        protocol = NeuronGroup(1, equations.PROTOCOL, clock=self.clock, name="protocol")
-        protocol.step = linked_var(self.stimulus, "step")
-        self.populations["protocol"] = protocol
-        if self.spec.biases:
-            self.populations["bias_unit"] = NeuronGroup(
-                self.batch, equations.BIAS_UNIT, clock=self.clock, name="bias_unit"
-            )
-        for layer in range(1, top + 1):
+        self._add_protocol()
+        for layer in range(1, self.spec.n_layers + 1):
             self._add_pyramidal(layer)
-        for layer in range(2, top + 1):
+        for layer in self.graph.ghost_layers:
             self._add_ghosts(layer)
-        for layer in range(1, top + 1):
-            self._project_forward(layer)
-        for layer in range(2, top + 1):
-            self._project_ghosts(layer)
+        for pre, post in self.graph.connections:
+            self._project_forward(pre, post)
+        for pre, post in self.graph.feedback_connections:
+            self._project_feedback(pre, post)
+        for pre, post in self.graph.ghost_connections:
+            self._project_to_ghosts(pre, post)
+        if self.spec.biases:
+            self._add_biases()
+        output = self._layer(self.spec.n_layers)
+        if self.spec.loss == "cross_entropy":
+            self._add_softmax(output)
         winners = WinnerMonitor(
-            self.populations[f"pyramidal_{top}"],
-            self.rate_function.rate.format(s="s"),
+            output,
+            self._rate_function(self.spec.n_layers).of("s"),
             "step == prediction_steps - 1",
             batch=self.stimulus,
             name="winners",
@@ -142,17 +168,22 @@ class _Builder:
     def _input(self, name: str, n_units: int, dtype: Any) -> ClampedInput:
         return ClampedInput(n_units, batch=self.batch, dtype=dtype, clock=self.clock, name=name)
 
+    def _layer(self, layer: int) -> Any:
+        return self.stimulus if layer == 0 else self.populations[f"pyramidal_{layer}"]
+
+    def _ghosts(self, layer: int) -> Any:
+        return self.populations[f"ghost_{layer}"]
+
+    def _add_protocol(self) -> None:
+        protocol = NeuronGroup(1, equations.PROTOCOL, clock=self.clock, name="protocol")
+        for counter in ("step", "presentation"):
+            setattr(protocol, counter, linked_var(self.stimulus, counter))
+        self.populations["protocol"] = protocol
+
     def _population(self, name: str, n_units: int, text: str, state: str) -> NeuronGroup:
-        rate = self.rate_function.rate.format(s=state)
-        group = NeuronGroup(
-            self.batch * n_units,
-            text.format(rate=rate, slope=self.rate_function.slope),
-            method="euler",
-            clock=self.clock,
-            name=name,
-        )
-        for linked in ("step", "prediction_steps", "nudging", "prediction", "tau"):
-            setattr(group, linked, linked_var(self.populations["protocol"], linked))
+        group = NeuronGroup(self.batch * n_units, text, method="euler", clock=self.clock, name=name)
+        for link in equations.LINKS:
+            setattr(group, link, linked_var(self.populations["protocol"], link))
         # Before rates are computed for this step, but after the input has advanced.
         group.run_regularly(
             equations.RESET.format(state=state),
@@ -164,22 +195,65 @@ class _Builder:
         self.populations[name] = group
         return group
 
+    def _rate_function(self, layer: int, *, ghosts: bool = False) -> equations.RateFunction:
+        return rate_function_of(self.spec, layer, ghosts=ghosts)
+
+    def _bottom_up(self, layer: int) -> str:
+        below = self.graph.below(layer)
+        parts = [_input_name("feedforward", pre, below) for pre in below]
+        return equations.inputs("bottom_up", parts + ["bias"] * self.spec.biases)
+
     def _add_pyramidal(self, layer: int) -> None:
+        function = self._rate_function(layer)
+        text = equations.PYRAMIDAL.format(rate=function.rate, slope=function.slope)
+        text += self._bottom_up(layer)
         output = layer == self.spec.n_layers
-        error = equations.OUTPUT_ERROR if output else equations.HIDDEN_ERROR
-        group = self._population(
-            f"pyramidal_{layer}", self.spec.sizes[layer], equations.PYRAMIDAL + error, "s"
-        )
+        if output:
+            softmax = self.spec.loss == "cross_entropy"
+            text += equations.CROSS_ENTROPY if softmax else equations.SQUARED_ERROR
+        else:
+            text += equations.HIDDEN_ERROR
+            above = self.graph.above(layer)
+            for kind in ("top_down", "ghost_feedback"):
+                text += equations.inputs(kind, [_input_name(kind, post, above) for post in above])
+            if self.spec.feedback_of(layer) == "reconstruction":
+                text += equations.RECONSTRUCTED
+        group = self._population(f"pyramidal_{layer}", self.spec.sizes[layer], text, "s")
         if output:
             group.target = linked_var(self.targets, "rate")
             group.beta = linked_var(self.populations["protocol"], "beta")
 
     def _add_ghosts(self, layer: int) -> None:
         paired = self.spec.model == "MA"
-        text = equations.GHOST + (equations.GHOST_PARTNER if paired else "")
-        group = self._population(f"ghost_{layer}", self.spec.ghosts[layer - 2], text, "g")
+        rate = self._rate_function(layer, ghosts=True).of("g")
+        text = equations.GHOST.format(rate=f"intact * ({rate})" if self.spec.lesion else rate)
+        text += self._bottom_up(layer)
+        text += equations.GHOST_PARTNER * paired + equations.INTACT * bool(self.spec.lesion)
+        group = self._population(f"ghost_{layer}", self.spec.ghosts_of(layer), text, "g")
         if paired:
-            group.pyramidal = linked_var(self.populations[f"pyramidal_{layer}"], "s")
+            group.pyramidal = linked_var(self._layer(layer), "s")
+
+    def _add_softmax(self, output: NeuronGroup) -> None:
+        # One step of order earlier, so that the sum is there before it divides.
+        normaliser = NeuronGroup(
+            self.batch, equations.NORMALISER, clock=self.clock, order=-1, name="normaliser"
+        )
+        self.populations["normaliser"] = normaliser
+        self._connect("normalising", output, normaliser, equations.NORMALISING)
+        self._connect("division", normaliser, output, equations.DIVISION)
+
+    def _add_biases(self) -> None:
+        unit = NeuronGroup(self.batch, equations.BIAS_UNIT, clock=self.clock, name="bias_unit")
+        self.populations["bias_unit"] = unit
+        for layer in range(1, self.spec.n_layers + 1):
+            text = equations.BIAS.format(into="bias")
+            self._connect(f"bias_{layer}", unit, self._layer(layer), text)
+        for layer in self.graph.ghost_layers:
+            text = equations.GHOST_BIAS[self.spec.model].format(into="bias")
+            self._connect(f"ghost_bias_{layer}", unit, self._ghosts(layer), text)
+        for layer in self.spec.reconstructed_layers:
+            text = equations.FEEDBACK_BIAS.format(into="offset")
+            self._connect(f"feedback_bias_{layer}", unit, self._layer(layer), text)
 
     # -- projections ------------------------------------------------------------------
 
@@ -196,35 +270,55 @@ class _Builder:
         synapses.connect()
         self.projections[name] = synapses
 
-    def _below(self, layer: int) -> Any:
-        return self.stimulus if layer == 1 else self.populations[f"pyramidal_{layer - 1}"]
+    def _project_forward(self, pre: int, post: int) -> None:
+        into = _input_name("feedforward", pre, self.graph.below(post))
+        text = equations.FEEDFORWARD.format(into=into)
+        if pre > 0 and self.spec.feedback_of(pre) == "transpose":
+            back = _input_name("top_down", post, self.graph.above(pre))
+            text += equations.TRANSPOSED_FEEDBACK.format(into=back)
+        name = projection_name("feedforward", pre, post)
+        self._connect(name, self._layer(pre), self._layer(post), text)
 
-    def _project_forward(self, layer: int) -> None:
-        target = self.populations[f"pyramidal_{layer}"]
-        model = equations.FEEDFORWARD
-        if layer > 1 and self.spec.feedback == "transpose":
-            model += equations.TRANSPOSED_FEEDBACK
-        self._connect(f"feedforward_{layer}", self._below(layer), target, model)
-        if layer > 1 and self.spec.feedback == "alignment":
-            self._connect(
-                f"feedback_{layer}", target, self._below(layer), equations.ALIGNED_FEEDBACK
+    def _project_feedback(self, pre: int, post: int) -> None:
+        mode, above = self.spec.feedback_of(pre), self.graph.above(pre)
+        if mode != "transpose":
+            text = equations.FEEDBACK[mode].format(into=_input_name("top_down", post, above))
+            name = projection_name("feedback", pre, post)
+            self._connect(name, self._layer(post), self._layer(pre), text)
+        into = _input_name("ghost_feedback", post, above)
+        text = equations.GHOST_FEEDBACK.format(into=into)
+        name = projection_name("ghost_feedback", pre, post)
+        self._connect(name, self._ghosts(post), self._layer(pre), text)
+        if self.spec.dale:
+            # Between the change of weights and the change of states.
+            self.projections[name].run_regularly(
+                equations.DALE, when="groups", order=-0.25, name=f"{name}_dale"
             )
-        if self.spec.biases:
-            self._connect(f"bias_{layer}", self.populations["bias_unit"], target, equations.BIAS)
 
-    def _project_ghosts(self, layer: int) -> None:
-        ghosts = self.populations[f"ghost_{layer}"]
-        below = self._below(layer)
-        forward = equations.GHOST_FORWARD[self.spec.model]
-        self._connect(f"ghost_forward_{layer}", below, ghosts, forward)
-        if self.spec.biases:
-            self._connect(
-                f"ghost_bias_{layer}",
-                self.populations["bias_unit"],
-                ghosts,
-                equations.GHOST_BIAS[self.spec.model],
-            )
-        self._connect(f"ghost_feedback_{layer}", ghosts, below, equations.GHOST_FEEDBACK)
+    def _project_to_ghosts(self, pre: int, post: int) -> None:
+        into = _input_name("feedforward", pre, self.graph.below(post))
+        text = equations.GHOST_FORWARD[self.spec.model].format(into=into)
+        name = projection_name("ghost_forward", pre, post)
+        self._connect(name, self._layer(pre), self._ghosts(post), text)
+
+
+def rate_function_of(
+    network: Network, layer: int, *, ghosts: bool = False
+) -> equations.RateFunction:
+    """Give the rate function of a layer, or of the ghosts attached to it.
+
+    It is the same everywhere, but the output of a softmax is linear, and so are the ghosts that
+    imitate it.
+    """
+    output = layer == network.n_layers and network.loss == "cross_entropy"
+    if output and not (ghosts and network.model == "MB"):
+        return equations.LINEAR
+    return equations.rate_function(network.rate_function)
+
+
+def _input_name(kind: str, sender: int, senders: tuple[int, ...]) -> str:
+    """Name of the variable that one projection sums into; brian2.Synapses need one each."""
+    return kind if len(senders) == 1 else f"{kind}_{sender}"
 
 
 def initial_weights(specification: Specification, seed: int) -> dict[str, np.ndarray]:
@@ -244,63 +338,126 @@ def initial_weights(specification: Specification, seed: int) -> dict[str, np.nda
         (rows are post-synaptic units); biases are columns.
     """
     network = specification.network
-    gains = network.initial_weights
+    graph, gains = network.graph, network.initial_weights
     generator = np.random.default_rng([seed, 0])
+    weights: dict[str, np.ndarray] = {}
 
-    def glorot(n_post: int, n_pre: int, gain: float) -> np.ndarray:
+    def glorot(n_post: int, n_pre: int, gain: float, normal: bool = False) -> np.ndarray:
         bound = gain * np.sqrt(6 / (n_pre + n_post))
+        if normal:
+            return generator.normal(0, bound / np.sqrt(3), size=(n_post, n_pre))
         return generator.uniform(-bound, bound, size=(n_post, n_pre))
 
-    weights = {}
-    for layer in range(1, network.n_layers + 1):
-        below, here = network.sizes[layer - 1 : layer + 1]
-        weights[f"feedforward_{layer}"] = glorot(here, below, gains.feedforward[layer - 1])
-        if network.biases:
-            weights[f"bias_{layer}"] = np.zeros((here, 1))
-        if layer == 1:
-            continue
-        if network.feedback == "alignment":
-            weights[f"feedback_{layer}"] = glorot(below, here, gains.feedback[layer - 2])
-        ghosts = network.ghosts[layer - 2]
-        forward = glorot(ghosts, below, gains.ghost_forward[layer - 2])
-        backward = glorot(below, ghosts, gains.ghost_feedback[layer - 2])
+    for (pre, post), gain in zip(graph.connections, gains.feedforward, strict=True):
+        name = projection_name("feedforward", pre, post)
+        weights[name] = glorot(network.sizes[post], network.sizes[pre], gain)
+    for (pre, post), gain in zip(graph.feedback_connections, gains.feedback, strict=True):
+        if network.feedback_of(pre) != "transpose":
+            name = projection_name("feedback", pre, post)
+            weights[name] = glorot(network.sizes[pre], network.sizes[post], gain)
+    normal = gains.ghost_distribution == "normal"
+    for (pre, post), gain in zip(graph.ghost_connections, gains.ghost_forward, strict=True):
+        drawn = glorot(network.ghosts_of(post), network.sizes[pre], gain, normal)
         if gains.self_predicting:
-            forward = weights[f"feedforward_{layer}"].copy()
-            backward = weights.get(f"feedback_{layer}", forward.T).copy()
-        weights[f"ghost_forward_{layer}"] = forward
-        weights[f"ghost_feedback_{layer}"] = backward
-        if network.biases:
-            weights[f"ghost_bias_{layer}"] = np.zeros((ghosts, 1))
+            drawn = weights[projection_name("feedforward", pre, post)].copy()
+        weights[projection_name("ghost_forward", pre, post)] = drawn
+    for (pre, post), gain in zip(graph.feedback_connections, gains.ghost_feedback, strict=True):
+        drawn = glorot(network.sizes[pre], network.ghosts_of(post), gain)
+        if gains.self_predicting:
+            transposed = weights[projection_name("feedforward", pre, post)].T
+            drawn = weights.get(projection_name("feedback", pre, post), transposed).copy()
+        name = projection_name("ghost_feedback", pre, post)
+        weights[name] = np.abs(drawn) if network.dale else drawn
+    if network.biases:
+        for layer in range(1, network.n_layers + 1):
+            weights[f"bias_{layer}"] = np.zeros((network.sizes[layer], 1))
+        for layer in graph.ghost_layers:
+            column = (network.ghosts_of(layer), 1)
+            weights[f"ghost_bias_{layer}"] = np.full(column, gains.ghost_bias)
+        for layer in network.reconstructed_layers:
+            weights[f"feedback_bias_{layer}"] = np.zeros((network.sizes[layer], 1))
     return weights
 
 
-def run_time_values(specification: Specification, *, learn: bool) -> dict[str, float]:
+def run_time_values(
+    specification: Specification, *, learn: bool, presented: int = 0
+) -> dict[str, float]:
     """Give the scalar values of a run, by ``"object.variable"``.
 
     Without learning there is no nudging phase, and all learning rates are zero.
+
+    Parameters
+    ----------
+    specification : Specification
+        The network and its protocol.
+    learn : bool
+        Whether weights change.
+    presented : int, optional
+        Presentations that the network has learned from before this run.
     """
     network, protocol = specification.network, specification.protocol
-    rates = protocol.learning_rates
     steps = protocol.prediction_steps + (protocol.nudging_steps if learn else 0)
     values: dict[str, float] = {
         "protocol.prediction_steps": protocol.prediction_steps,
         "protocol.tau": float(DT) / protocol.time_step,
         "protocol.beta": protocol.beta,
+        "protocol.ghost_delay": protocol.ghost_delay,
+        "protocol.ghost_onset": max(0, protocol.ghost_onset - presented),
+        "protocol.feedforward_onset": max(0, protocol.feedforward_onset - presented),
         "stimulus.steps": steps,
         "targets.steps": steps,
         "targets.scale": 1.0,
     }
-    for layer in range(1, network.n_layers + 1):
-        eta = rates.feedforward[layer - 1] if learn else 0.0
-        values[f"feedforward_{layer}.eta"] = eta
-        if network.biases:
-            values[f"bias_{layer}.eta"] = eta
-        if layer == 1:
-            continue
-        values[f"ghost_feedback_{layer}.eta"] = rates.ghost_feedback[layer - 2] if learn else 0.0
-        if network.model == "MA":
-            eta = rates.ghost_forward[layer - 2] if learn else 0.0
-            values[f"ghost_forward_{layer}.eta"] = eta
-            if network.biases:
-                values[f"ghost_bias_{layer}.eta"] = eta
+    for name, eta in projection_rates(specification).items():
+        values[f"{name}.eta"] = eta if learn else 0.0
+    if network.model == "MB" and network.biases:
+        for layer in network.graph.ghost_layers:
+            values[f"ghost_bias_{layer}.goal"] = protocol.ghost_rate
     return values
+
+
+def projection_rates(specification: Specification) -> dict[str, float]:
+    """Give the learning rate of every plastic projection, by name."""
+    network, graph = specification.network, specification.network.graph
+    rates = specification.protocol.learning_rates
+    etas: dict[str, float] = {}
+    for pair, eta in zip(graph.connections, rates.feedforward, strict=True):
+        etas[projection_name("feedforward", *pair)] = eta
+    for pair, eta in zip(graph.feedback_connections, rates.ghost_feedback, strict=True):
+        etas[projection_name("ghost_feedback", *pair)] = eta
+    for pair, eta in zip(graph.feedback_connections, rates.feedback, strict=True):
+        if network.feedback_of(pair[0]) == "reconstruction":
+            etas[projection_name("feedback", *pair)] = eta
+            if network.biases:  # an offset is a weight from a unit with rate 1
+                etas[f"feedback_bias_{pair[0]}"] = eta
+    if network.model == "MA":
+        for pair, eta in zip(graph.ghost_connections, rates.ghost_forward, strict=True):
+            etas[projection_name("ghost_forward", *pair)] = eta
+    if network.biases:
+        for layer, eta in enumerate(rates.bias, start=1):
+            etas[f"bias_{layer}"] = eta
+        for layer, eta in zip(graph.ghost_layers, rates.ghost_bias, strict=True):
+            etas[f"ghost_bias_{layer}"] = eta
+    return etas
+
+
+def lesioned(specification: Specification, seed: int) -> dict[str, np.ndarray]:
+    """Choose the ghosts that a lesion silences.
+
+    Returns
+    -------
+    dict of array
+        0 for those and 1 for all others, by ``"ghost_l.intact"``, for every replica.
+    """
+    network = specification.network
+    if not network.lesion:
+        return {}
+    generator = np.random.default_rng([seed, 2])
+    chosen = {}
+    for layer in network.graph.ghost_layers:
+        n_ghosts = network.ghosts_of(layer)
+        intact = np.ones(n_ghosts)
+        silent = generator.permutation(n_ghosts)[: round(network.lesion * n_ghosts)]
+        intact[silent] = 0.0
+        chosen[f"ghost_{layer}.intact"] = np.tile(intact, specification.protocol.batch_size)
+    return chosen

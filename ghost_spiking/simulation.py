@@ -14,7 +14,7 @@ from brian2.core.preferences import prefs
 
 from .dense import CompiledNetwork
 from .exceptions import DataError
-from .network import Engine, GhostNetwork, build, initial_weights, run_time_values
+from .network import Engine, GhostNetwork, build, initial_weights, lesioned, run_time_values
 from .specification import Specification
 
 __all__ = ["Simulation"]
@@ -37,7 +37,7 @@ class Simulation:
     precision : {"float32", "float64"}, optional
         Type of all states and weights.
     seed : int, optional
-        Seed of the initial weights.
+        Seed of the initial weights, and of the choice of ghosts for a lesion.
     weights : dict of array, optional
         Weights to start with instead.
     data_dtype : dtype, optional
@@ -51,6 +51,8 @@ class Simulation:
     ----------
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
+    presented : int
+        Presentations (mini-batches) that it has learned from; may be set, to continue.
     brian : GhostNetwork or None
         The Brian2 objects, in runtime mode only.
     """
@@ -79,6 +81,8 @@ class Simulation:
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
             for name in drawn
         }
+        self.presented = 0
+        self._lesion = lesioned(specification, seed)
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
         self.interrupted = False
@@ -159,12 +163,18 @@ class Simulation:
         targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
         inputs = {"stimulus": (images.astype(self.data_dtype, copy=False), order)}
         inputs["targets"] = (targets, order)
-        values: dict[str, Any] = run_time_values(self.specification, learn=learn)
+        values: dict[str, Any] = run_time_values(
+            self.specification, learn=learn, presented=self.presented
+        )
+        values |= self._lesion
         values["stimulus.scale"] = 1 / maximum
         # Brian2 stores weights by pre-synaptic unit first.
         values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
         run = self._run_program if self._program is not None else self._run_objects
-        return run(values, inputs, learn, progress)
+        winners = run(values, inputs, learn, progress)
+        if learn:
+            self.presented += -(-len(winners) // self.specification.protocol.batch_size)
+        return winners
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Give the predicted classes of images, shape (n_images,)."""
@@ -202,6 +212,10 @@ class Simulation:
             objects[owner].variables[variable].set_value(np.ravel(value))
         for name, (data, order) in inputs.items():
             objects[name].show(data, order)
+        for group in brian.populations.values():
+            for state in {"s", "g"} & set(group.variables):
+                # What a run that diverged has left behind would outlive the reset.
+                group.variables[state].set_value(0.0)
         brian.winners.clear()
         with _preferences(self.precision, self._device), warnings.catch_warnings():
             # Brian2 compares float32 states with a number beyond their range.

@@ -1,30 +1,103 @@
 """What a network is and how it is run: immutable, validated, saved as TOML.
 
 Nothing here knows of Brian2. Every field is resolved when a `Specification` is made:
-what was left out is chosen from the sizes of the network by `_defaults`, and from then on
+what was left out is chosen from the sizes of the network (see `_defaults`), and from then on
 is a plain number that is saved with the rest.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ._defaults import defaults
 from .exceptions import SpecificationError
 
-__all__ = ["InitialWeights", "LearningRates", "Network", "Protocol", "Specification"]
+__all__ = [
+    "FEEDBACKS",
+    "RATE_FUNCTIONS",
+    "Graph",
+    "InitialWeights",
+    "LearningRates",
+    "Network",
+    "Protocol",
+    "Specification",
+]
 
 _Count = Annotated[int, Field(ge=1, strict=True)]
+_Steps = Annotated[int, Field(ge=0, strict=True)]
+_Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+_Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)]
 _Flag = Annotated[bool, Field(strict=True)]
+#: Two layers, the one that sends and the one that receives.
+Connection = tuple[int, int]
+
+#: Rate functions that have a name.
+RATE_FUNCTIONS = ("sigmoid", "tanh", "hard_sigmoid", "softplus")
+FEEDBACKS = ("transpose", "alignment", "reconstruction")
+#: What an expression for a rate function may use: functions of Brian2 with a known derivative.
+_FUNCTIONS = ("exp", "log", "log1p", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+              "arctan")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Which layers are connected. Layers count from 0, the input, to L, the output.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        N_0 .. N_L.
+    connections : tuple of (int, int)
+        Layers that send and receive, each pair from a lower to a higher one.
+    """
+
+    sizes: tuple[int, ...]
+    connections: tuple[Connection, ...]
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers above the input, L."""
+        return len(self.sizes) - 1
+
+    @property
+    def feedback_connections(self) -> tuple[Connection, ...]:
+        """Connections that feedback returns on: those that do not come from the input."""
+        return tuple(pair for pair in self.connections if pair[0] > 0)
+
+    @property
+    def feedback_targets(self) -> tuple[int, ...]:
+        """Layers that receive feedback: those that send to another one, but the input."""
+        return tuple(sorted({pre for pre, _ in self.feedback_connections}))
+
+    @property
+    def ghost_layers(self) -> tuple[int, ...]:
+        """Layers with ghosts attached: those that send feedback."""
+        return tuple(sorted({post for _, post in self.feedback_connections}))
+
+    @property
+    def ghost_connections(self) -> tuple[Connection, ...]:
+        """Connections that ghosts receive too: all into a layer with ghosts."""
+        return tuple(pair for pair in self.connections if pair[1] in self.ghost_layers)
+
+    def below(self, layer: int) -> tuple[int, ...]:
+        """Layers that send to a layer."""
+        return tuple(pre for pre, post in self.connections if post == layer)
+
+    def above(self, layer: int) -> tuple[int, ...]:
+        """Layers that a layer sends to."""
+        return tuple(post for pre, post in self.connections if pre == layer)
 
 
 class _Section(BaseModel):
@@ -32,16 +105,23 @@ class _Section(BaseModel):
 
 
 class InitialWeights(_Section):
-    """Gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)), one per projection.
+    """How weights start: gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)).
 
     Attributes
     ----------
     feedforward : tuple of float
-        W^f_1 .. W^f_L.
+        W^f, one gain for each connection.
     feedback : tuple of float
-        W^b_2 .. W^b_L, used with feedback alignment only.
-    ghost_forward, ghost_feedback : tuple of float
-        V^f_2 .. V^f_L and V^b_2 .. V^b_L.
+        W^b, one for each connection between layers above the input; not used where W^b is the
+        transpose of W^f.
+    ghost_forward : tuple of float
+        V^f, one for each connection into a layer with ghosts.
+    ghost_feedback : tuple of float
+        V^b, one for each connection between layers above the input.
+    ghost_bias : float
+        Bias that ghosts start with.
+    ghost_distribution : {"uniform", "normal"}
+        Distribution of V^f; a normal one has the same standard deviation.
     self_predicting : bool
         Start with V^f = W^f and V^b = W^b (MA only), so that ghosts cancel from the start.
     """
@@ -50,6 +130,8 @@ class InitialWeights(_Section):
     feedback: tuple[_NotNegative, ...]
     ghost_forward: tuple[_NotNegative, ...]
     ghost_feedback: tuple[_NotNegative, ...]
+    ghost_bias: _Number
+    ghost_distribution: Literal["uniform", "normal"]
     self_predicting: _Flag
 
 
@@ -60,36 +142,76 @@ class Network(_Section):
     ----------
     sizes : tuple of int
         Units of the input, of each hidden layer and of the output (N_0 .. N_L).
+    connections : tuple of (int, int)
+        Pairs of layers, sender and receiver, counted from 0, the input. By default a chain;
+        ``[[0, 1], [1, 2], [0, 2]]`` adds a connection that skips layer 1.
     model : {"MA", "MB"}
         MA has a ghost for every pyramidal unit, with plastic V^f. MB has any number of ghosts,
         with fixed random V^f.
-    feedback : {"transpose", "alignment"}
-        W^b is the transpose of W^f, or fixed and random.
+    feedback : tuple of {"transpose", "alignment", "reconstruction"}
+        What W^b is, for each hidden layer that receives feedback: the transpose of W^f; fixed
+        and random; or learned, so that it reconstructs the layer's rates from those above.
     ghosts : tuple of int
-        Ghosts attached to the layers 2 .. L (G_2 .. G_L); chosen freely in MB only.
-    rate_function : {"sigmoid", "tanh"}
-        rho.
-    loss : {"squared_error"}
-        C = 1/2 ||y - rho(s_L)||^2.
+        Ghosts attached to each layer with a connection from a hidden layer (2 .. L in a
+        chain); chosen freely in MB only.
+    rate_function : str
+        rho: ``sigmoid``, ``tanh``, ``hard_sigmoid``, ``softplus``, or an expression of the state
+        ``s`` such as ``"s / (1 + abs(s))"``, whose derivative is derived symbolically.
+    loss : {"squared_error", "cross_entropy"}
+        C = 1/2 ||y - rho(s_L)||^2; or the cross-entropy of softmax(s_L), where the rate of
+        output units is s_L itself.
     biases : bool
         Whether units have a bias, the weight from a unit whose rate is always 1.
+    dale : bool
+        Whether ghosts obey Dale's law: V^b >= 0, by projection after each change.
+    lesion : float
+        Fraction of the ghosts of each layer that are silent, at least 0 and less than 1.
     initial_weights : InitialWeights
         How weights start.
     """
 
     sizes: Annotated[tuple[_Count, ...], Field(min_length=3)]
+    connections: tuple[Connection, ...]
     model: Literal["MA", "MB"]
-    feedback: Literal["transpose", "alignment"]
+    feedback: tuple[Literal["transpose", "alignment", "reconstruction"], ...]
     ghosts: tuple[_Count, ...]
-    rate_function: Literal["sigmoid", "tanh"]
-    loss: Literal["squared_error"]
+    rate_function: str
+    loss: Literal["squared_error", "cross_entropy"]
     biases: _Flag
+    dale: _Flag
+    lesion: _Fraction
     initial_weights: InitialWeights
+
+    @field_validator("rate_function")
+    @classmethod
+    def _check_rate_function(cls, value: str) -> str:
+        if value not in RATE_FUNCTIONS:
+            _check_expression(value)
+        return value
 
     @property
     def n_layers(self) -> int:
         """Number of layers above the input, L."""
         return len(self.sizes) - 1
+
+    @property
+    def graph(self) -> Graph:
+        """Sizes and connections."""
+        return Graph(self.sizes, self.connections)
+
+    def ghosts_of(self, layer: int) -> int:
+        """Give the number of ghosts attached to a layer."""
+        return self.ghosts[self.graph.ghost_layers.index(layer)]
+
+    def feedback_of(self, layer: int) -> str:
+        """Give the kind of feedback that a hidden layer receives."""
+        return self.feedback[self.graph.feedback_targets.index(layer)]
+
+    @property
+    def reconstructed_layers(self) -> tuple[int, ...]:
+        """Layers whose feedback is learned by reconstruction."""
+        targets = self.graph.feedback_targets
+        return tuple(layer for layer in targets if self.feedback_of(layer) == "reconstruction")
 
 
 class LearningRates(_Section):
@@ -98,17 +220,30 @@ class LearningRates(_Section):
     Attributes
     ----------
     feedforward : tuple of float
-        eta_W of W^f_1 .. W^f_L, eq. (5) and (7).
+        eta_W of W^f, eq. (5) and (7), one for each connection.
+    bias : tuple of float
+        Of the biases of the layers 1 .. L; by default that of the nearest connection.
     ghost_forward : tuple of float
-        eta_Vf of V^f_2 .. V^f_L, eq. (3). Stable only while eta_Vf * dt/tau * N_(l-1) is of the
-        order of 1.
+        eta_Vf of V^f, eq. (3), one for each connection into a layer with ghosts. Stable only
+        while the sum of eta_Vf * dt/tau * N_(l-1) over a ghost's connections is of the order
+        of 1. Not used in MB.
+    ghost_bias : tuple of float
+        Of the biases of ghosts, one for each layer with ghosts. In MB they keep the ghosts'
+        mean rate at `Protocol.ghost_rate`.
     ghost_feedback : tuple of float
-        eta_Vb of V^b_2 .. V^b_L, eq. (4) and (6). The same bound holds, with G_l.
+        eta_Vb of V^b, eq. (4) and (6), one for each connection between layers above the input.
+        The same bound holds, with the number of ghosts.
+    feedback : tuple of float
+        Of W^b where it is learned by reconstruction, one for each connection between layers
+        above the input.
     """
 
     feedforward: tuple[_NotNegative, ...]
+    bias: tuple[_NotNegative, ...]
     ghost_forward: tuple[_NotNegative, ...]
+    ghost_bias: tuple[_NotNegative, ...]
     ghost_feedback: tuple[_NotNegative, ...]
+    feedback: tuple[_NotNegative, ...]
 
 
 class Protocol(_Section):
@@ -124,6 +259,14 @@ class Protocol(_Section):
         Strength of the nudging.
     batch_size : int
         Images that share their weight changes.
+    ghost_delay : int
+        Steps at the beginning of each presentation, while activity settles, in which
+        ghosts do not learn.
+    ghost_onset, feedforward_onset : int
+        Presentations (mini-batches) at the beginning of training in which ghosts, or W^f,
+        do not learn.
+    ghost_rate : float
+        Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : LearningRates
         Learning rates of all projections.
     """
@@ -133,6 +276,10 @@ class Protocol(_Section):
     nudging_steps: _Count
     beta: _Positive
     batch_size: _Count
+    ghost_delay: _Steps
+    ghost_onset: _Steps
+    feedforward_onset: _Steps
+    ghost_rate: _Number
     learning_rates: LearningRates
 
 
@@ -160,7 +307,8 @@ class Specification(_Section):
         ----------
         **fields
             Any field of `Network` and `Protocol`; `initial_weights` and `learning_rates` are
-            dictionaries. Only `sizes` is needed.
+            dictionaries. Only `sizes` is needed. Where a field has one value for each layer or
+            connection, a single value stands for all.
 
         Raises
         ------
@@ -183,39 +331,40 @@ class Specification(_Section):
         network = _section("network", data.get("network", {}), Network)
         protocol = _section("protocol", data.get("protocol", {}), Protocol)
         weights = _section(
-            "network.initial_weights", network.get("initial_weights", {}), InitialWeights
+            "network.initial_weights", network.pop("initial_weights", {}), InitialWeights
         )
         rates = _section(
-            "protocol.learning_rates", protocol.get("learning_rates", {}), LearningRates
+            "protocol.learning_rates", protocol.pop("learning_rates", {}), LearningRates
         )
-        sizes = network.get("sizes")
-        if (
-            not isinstance(sizes, (list, tuple))
-            or len(sizes) < 3
-            or not all(type(size) is int and size >= 1 for size in sizes)
-        ):
-            raise SpecificationError(
-                "network.sizes: needs the numbers of units of the input, of at least one hidden "
-                f"layer and of the output, each at least 1, got {sizes!r}"
-            )
-        model = network.get("model", "MA")
-        n_ghost_layers = len(sizes) - 2
-        if "ghosts" in network:
-            network["ghosts"] = _spread("network.ghosts", network["ghosts"], n_ghost_layers)
-        if model == "MA" and network.get("ghosts", tuple(sizes[2:])) != tuple(sizes[2:]):
-            raise SpecificationError(
-                "network.ghosts: only model MB has a free number of ghosts; MA has one for every "
-                f"pyramidal unit, {list(sizes[2:])}"
-            )
-        default = _defaults(
-            tuple(sizes), model, network.get("ghosts"), protocol.get("batch_size", 100)
-        )
-        for key in weights.keys() - {"self_predicting"}:
-            n_values = n_ghost_layers + (key == "feedforward")
-            weights[key] = _spread(f"network.initial_weights.{key}", weights[key], n_values)
+        graph = _graph(network.get("sizes"), network.get("connections"))
+        network["connections"] = graph.connections
+        lengths = {
+            "feedforward": len(graph.connections),
+            "bias": graph.n_layers,
+            "feedback": len(graph.feedback_connections),
+            "ghost_forward": len(graph.ghost_connections),
+            "ghost_bias": len(graph.ghost_layers),
+            "ghost_feedback": len(graph.feedback_connections),
+        }
+        # One value of these two holds for all that are to be described.
+        single = {"ghost_bias", "self_predicting", "ghost_distribution"}
+        for key in weights.keys() - single:
+            path = f"network.initial_weights.{key}"
+            weights[key] = _spread(path, weights[key], lengths[key])
         for key in rates:
-            n_values = n_ghost_layers + (key == "feedforward")
-            rates[key] = _spread(f"protocol.learning_rates.{key}", rates[key], n_values)
+            rates[key] = _spread(f"protocol.learning_rates.{key}", rates[key], lengths[key])
+        if "ghosts" in network:
+            network["ghosts"] = _spread(
+                "network.ghosts", network["ghosts"], len(graph.ghost_layers), "layer with ghosts"
+            )
+        network["feedback"] = _spread(
+            "network.feedback",
+            network.get("feedback", "transpose"),
+            len(graph.feedback_targets),
+            "hidden layer",
+        )
+        _check_ghosts(graph, network, weights)
+        default = defaults(graph, network, protocol, rates)
         merged = {
             "network": default["network"]
             | network
@@ -224,11 +373,6 @@ class Specification(_Section):
             | protocol
             | {"learning_rates": default["learning_rates"] | rates},
         }
-        if model == "MB" and merged["network"]["initial_weights"]["self_predicting"]:
-            raise SpecificationError(
-                "network.initial_weights.self_predicting: model MB has other ghosts than "
-                "pyramidal units, so its ghosts can't start as their copies"
-            )
         try:
             return cls.model_validate(_lists_to_tuples(merged))
         except ValidationError as error:
@@ -252,6 +396,22 @@ class Specification(_Section):
         except SpecificationError as error:
             raise SpecificationError(f"{os.fspath(path)}: {error}") from None
 
+    def replace(self, **fields: Any) -> Specification:
+        """Give a copy with other values of some fields; all others stay as they are.
+
+        Parameters
+        ----------
+        **fields
+            As for `create`; dictionaries change only what they contain.
+        """
+        data = self.model_dump()
+        for name, value in fields.items():
+            section = "protocol" if name in Protocol.model_fields else "network"
+            old = data[section].get(name)
+            both = isinstance(old, dict) and isinstance(value, Mapping)
+            data[section][name] = old | dict(value) if both else value
+        return Specification.from_dict(data)
+
     def to_toml(self) -> str:
         """Write all fields as TOML text."""
         return tomli_w.dumps(_tuples_to_lists(self.model_dump()))
@@ -261,59 +421,101 @@ class Specification(_Section):
         Path(path).write_text(self.to_toml(), encoding="utf-8")
 
 
-def _defaults(
-    sizes: tuple[int, ...], model: str, ghosts: Any, batch_size: Any
-) -> dict[str, dict[str, Any]]:
-    """Give defaults for a network; found by trial, and scaled with the sizes of layers.
+# -- checks ---------------------------------------------------------------------------
 
-    The delta rules of ghosts are stable while rate * dt/tau * (number of presynaptic units)
-    stays below a bound, so their rates are inversely proportional to it. Weight changes that
-    are averaged over fewer than 100 images are noisier, and smaller by a square root.
-    """
-    small = type(batch_size) is int and 1 <= batch_size < 100
-    noise = (batch_size / 100) ** 0.5 if small else 1.0
-    n_projections = len(sizes) - 1
-    deep = n_projections > 2
-    if model == "MB":
-        counts = ghosts or (100,) * (n_projections - 1)
-        beta, output_rate, ghost_gain, cancel = 6.0, 0.1, 3.0, 5.0
-    else:
-        counts = sizes[2:]
-        beta, output_rate, ghost_gain = (1.0 if deep else 3.0), 0.2, 1.0
-        cancel = 4.0 if deep else 2.0
-    counts = tuple(count if isinstance(count, int) and count > 0 else 1 for count in counts)
-    ones = (1.0,) * (n_projections - 1)
-    last_gain = 0.3 if model == "MA" else 1.0
-    return {
-        "network": {
-            "model": "MA",
-            "feedback": "transpose",
-            "ghosts": counts,
-            "rate_function": "sigmoid",
-            "loss": "squared_error",
-            "biases": True,
-        },
-        "initial_weights": {
-            "feedforward": (2.0,) * n_projections if deep else (1.0, last_gain),
-            "feedback": ones,
-            "ghost_forward": tuple(ghost_gain for _ in ones),
-            "ghost_feedback": ones,
-            "self_predicting": deep and model == "MA",
-        },
-        "protocol": {
-            "time_step": 0.5,
-            "prediction_steps": 16 if deep else 12,
-            "nudging_steps": 12 if deep else 8,
-            "beta": beta,
-            "batch_size": 100,
-        },
-        "learning_rates": {
-            "feedforward": (20 * output_rate * noise,) * (n_projections - 1)
-            + (output_rate * noise,),
-            "ghost_forward": tuple(5.0 / n_pre * noise for n_pre in sizes[1:-1]),
-            "ghost_feedback": tuple(cancel / count * noise for count in counts),
-        },
-    }
+
+def _graph(sizes: Any, connections: Any) -> Graph:
+    if (
+        not isinstance(sizes, (list, tuple))
+        or len(sizes) < 3
+        or not all(type(size) is int and size >= 1 for size in sizes)
+    ):
+        raise SpecificationError(
+            "network.sizes: needs the numbers of units of the input, of at least one hidden "
+            f"layer and of the output, each at least 1, got {sizes!r}"
+        )
+    top = len(sizes) - 1
+    if connections is None:
+        connections = [(layer - 1, layer) for layer in range(1, top + 1)]
+    pairs = _pairs(connections)
+    for pre, post in pairs:
+        if not 0 <= pre <= top or not 0 <= post <= top:
+            raise SpecificationError(
+                f"network.connections: [{pre}, {post}] names a layer that does not exist; layers "
+                f"count from 0, the input, to {top}, the output"
+            )
+        if pre >= post:
+            raise SpecificationError(
+                f"network.connections: [{pre}, {post}] would close a cycle; each connection goes "
+                "from a lower to a higher layer, and feedback returns on it by itself"
+            )
+        if pairs.count((pre, post)) > 1:
+            raise SpecificationError(f"network.connections: [{pre}, {post}] occurs more than once")
+    graph = Graph(tuple(sizes), tuple(pairs))
+    for layer in range(top + 1):
+        if layer > 0 and not graph.below(layer):
+            raise SpecificationError(f"network.connections: layer {layer} receives nothing")
+        if layer < top and not graph.above(layer):
+            raise SpecificationError(f"network.connections: layer {layer} sends to no other layer")
+    return graph
+
+
+def _pairs(connections: Any) -> list[Connection]:
+    good = isinstance(connections, (list, tuple)) and all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(x) is int for x in pair)
+        for pair in connections
+    )
+    if not good:
+        raise SpecificationError(
+            "network.connections: needs pairs of layers such as [[0, 1], [1, 2]], got "
+            f"{connections!r}"
+        )
+    return [(pre, post) for pre, post in connections]
+
+
+def _check_ghosts(graph: Graph, network: dict[str, Any], weights: dict[str, Any]) -> None:
+    model = network.get("model", "MA")
+    units = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
+    if model == "MA" and network.get("ghosts", units) != units:
+        raise SpecificationError(
+            "network.ghosts: only model MB has a free number of ghosts; MA has one for every "
+            f"pyramidal unit, {list(units)}"
+        )
+    if weights.get("self_predicting") is True and model == "MB":
+        raise SpecificationError(
+            "network.initial_weights.self_predicting: model MB has other ghosts than pyramidal "
+            "units, so its ghosts can't start as their copies"
+        )
+    if weights.get("self_predicting") is True and network.get("dale") is True:
+        raise SpecificationError(
+            "network.initial_weights.self_predicting: W^b has both signs, so V^b can't start as "
+            "its copy and obey Dale's law too"
+        )
+
+
+def _check_expression(text: str) -> None:
+    """Refuse what is not a differentiable expression of ``s`` in Brian2's syntax."""
+    known = f"{', '.join(RATE_FUNCTIONS)}, or an expression of s such as 's / (1 + abs(s))'"
+    try:
+        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    except (SyntaxError, ValueError):
+        raise ValueError(f"is not {known}") from None
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Call,
+               ast.Name, ast.Constant, ast.expr_context)  # fmt: skip
+    for node in nodes:
+        if not isinstance(node, allowed):
+            raise ValueError(f"is not {known}: '{ast.unparse(node)}' can't be used")
+        if isinstance(node, ast.Name) and id(node) in called and node.id not in _FUNCTIONS:
+            raise ValueError(
+                f"uses '{node.id}', which has no known derivative; use {', '.join(_FUNCTIONS)}"
+            )
+        if isinstance(node, ast.Name) and id(node) not in called and node.id != "s":
+            close = difflib.get_close_matches(text, RATE_FUNCTIONS, 1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise ValueError(f"is not {known}: '{node.id}' is not known{hint}")
+    if not any(isinstance(node, ast.Name) and node.id == "s" for node in nodes):
+        raise ValueError(f"is not {known}: it does not depend on s")
 
 
 def _section(path: str, data: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -338,12 +540,12 @@ def _unknown(kind: str, name: str, known: Mapping[str, Any]) -> str:
     return f"unknown {kind} '{name}';{hint} known: {', '.join(known)}"
 
 
-def _spread(path: str, value: Any, n_values: int) -> Any:
+def _spread(path: str, value: Any, n_values: int, what: str = "projection") -> Any:
     """Give one value for each projection; a single one stands for all."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != n_values:
             raise SpecificationError(
-                f"{path}: needs one value, or {n_values}, one for each projection, got {len(value)}"
+                f"{path}: needs one value, or {n_values}, one for each {what}, got {len(value)}"
             )
         return tuple(value)
     return (value,) * n_values
@@ -352,15 +554,16 @@ def _spread(path: str, value: Any, n_values: int) -> Any:
 def _lists_to_tuples(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _lists_to_tuples(value) for key, value in data.items()}
-    return tuple(data) if isinstance(data, list) else data
+    return tuple(map(_lists_to_tuples, data)) if isinstance(data, (list, tuple)) else data
 
 
 def _tuples_to_lists(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _tuples_to_lists(value) for key, value in data.items()}
-    return list(data) if isinstance(data, tuple) else data
+    return list(map(_tuples_to_lists, data)) if isinstance(data, (list, tuple)) else data
 
 
 def _message(error: Any) -> str:
     path = ".".join(str(part) for part in error["loc"])
-    return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{path}: {text[0].lower()}{text[1:]}, got {error['input']!r}"

@@ -1,7 +1,8 @@
 """Algorithm 1, written a second time from the paper in plain numpy.
 
-It shares no code with the package. Notation and shapes are the paper's: W_f[l] has the shape
-(N_l, N_(l-1)), rows of s[l] are the images of a mini-batch.
+It shares no code with the package. Notation is the paper's; a matrix belongs to a connection (k, l)
+from layer k to a higher layer l, W_f[k, l] has the shape (N_l, N_k), and rows of s[l] are the
+images of a mini-batch.
 """
 
 import numpy as np
@@ -15,99 +16,153 @@ def sigmoid_prime(s):
     return np.exp(-s) / (1.0 + np.exp(-s)) ** 2
 
 
-def tanh_prime(s):
-    return 1.0 / np.cosh(s) ** 2
+RATE_FUNCTIONS = {
+    "sigmoid": (sigmoid, sigmoid_prime),
+    "tanh": (np.tanh, lambda s: 1.0 / np.cosh(s) ** 2),
+    "hard_sigmoid": (
+        lambda s: np.minimum(np.maximum(s / 4 + 0.5, 0), 1),
+        lambda s: np.where(np.abs(s) < 2, 0.25, 0),
+    ),
+    "softplus": (lambda s: np.logaddexp(0, s), sigmoid),
+    "s / (1 + abs(s))": (lambda s: s / (1 + np.abs(s)), lambda s: 1 / (1 + np.abs(s)) ** 2),
+}
+
+
+def softmax(s):
+    z = np.exp(s - s.max(axis=1, keepdims=True))
+    return z / z.sum(axis=1, keepdims=True)
 
 
 class Oracle:
     """A ghost network; layers count from 0 (the input) to L (the output)."""
 
-    def __init__(self, L, weights, *, model="MA", transpose=True, biases=True, k=0.5, beta=3.0,
-                 prediction_steps=12, nudging_steps=8, eta_W=None, eta_Vf=None, eta_Vb=None,
-                 rho=sigmoid, rho_prime=sigmoid_prime):  # fmt: skip
-        self.L, self.model, self.transpose, self.biases = L, model, transpose, biases
-        self.k, self.beta = k, beta
+    def __init__(self, edges, weights, *, model="MA", feedback=None, biases=True, k=0.5, beta=3.0,
+                 prediction_steps=12, nudging_steps=8, eta=None, rho="sigmoid", softmax=False,
+                 dale=False, intact=None, ghost_delay=0, ghost_onset=0, feedforward_onset=0,
+                 ghost_rate=0.5):  # fmt: skip
+        self.edges, self.model, self.biases = edges, model, biases
+        self.L = max(l for _, l in edges)
+        self.back = [(i, j) for i, j in edges if i > 0]
+        self.with_ghosts = sorted({j for _, j in self.back})
+        # hidden layer -> transpose, alignment or reconstruction
+        self.feedback = feedback or dict.fromkeys({i for i, _ in self.back}, "transpose")
+        self.k, self.beta, self.softmax = k, beta, softmax
         self.prediction_steps, self.nudging_steps = prediction_steps, nudging_steps
-        self.eta_W, self.eta_Vf, self.eta_Vb = eta_W, eta_Vf, eta_Vb
-        self.rho, self.rho_prime = rho, rho_prime
-        # name -> {layer: matrix}; a bias is the weight from a unit whose rate is 1
-        self.w = {name: {l: m.copy() for l, m in by_layer.items()} for name, by_layer in
+        self.eta = eta  # by the name of a matrix, then by connection or layer
+        self.rho, self.rho_prime = RATE_FUNCTIONS[rho]
+        self.dale, self.intact = dale, intact or {}
+        self.ghost_delay, self.ghost_rate = ghost_delay, ghost_rate
+        self.ghost_onset, self.feedforward_onset = ghost_onset, feedforward_onset
+        self.presentations = 0
+        # a bias is the weight from a unit whose rate is 1
+        self.w = {name: {key: m.copy() for key, m in group.items()} for name, group in
                   weights.items()}  # fmt: skip
-        if transpose:
-            self.w["W_b"] = {l: self.w["W_f"][l].T for l in range(2, L + 1)}
+        self.mirror()
+
+    def mirror(self):
+        for i, j in self.back:
+            if self.feedback[i] == "transpose":
+                self.w["W_b"][i, j] = self.w["W_f"][i, j].T
 
     def start(self, x):
         self.x, n = x, len(x)
-        self.s = {l: np.zeros((n, self.w["W_f"][l].shape[0])) for l in range(1, self.L + 1)}
-        self.g = {l: np.zeros((n, self.w["V_f"][l].shape[0])) for l in range(2, self.L + 1)}
+        rows = {j: self.w["W_f"][i, j].shape[0] for i, j in self.edges}
+        self.s = {l: np.zeros((n, rows[l])) for l in range(1, self.L + 1)}
+        ghosts = {j: self.w["V_f"][i, j].shape[0] for i, j in self.edges if j in self.with_ghosts}
+        self.g = {l: np.zeros((n, ghosts[l])) for l in self.with_ghosts}
 
     def rate(self, l):
-        return self.x if l == 0 else self.rho(self.s[l])
+        if l == 0:
+            return self.x
+        return self.s[l] if self.softmax and l == self.L else self.rho(self.s[l])
 
-    def b(self, l):
-        drive = self.rate(l - 1) @ self.w["W_f"][l].T
-        return drive + self.w["b_W"][l][:, 0] if self.biases else drive
+    def slope(self, l):
+        linear = self.softmax and l == self.L
+        return np.ones_like(self.s[l]) if linear else self.rho_prime(self.s[l])
+
+    def ghost_rate_of(self, l):
+        linear = self.softmax and l == self.L and self.model == "MA"
+        rate = self.g[l] if linear else self.rho(self.g[l])
+        return rate * self.intact.get(l, 1.0)
+
+    def b(self, l, kind="W"):
+        drive = sum(self.rate(i) @ self.w[f"{kind}_f"][i, j].T for i, j in self.edges if j == l)
+        return drive + self.w[f"b_{kind}"][l][:, 0] if self.biases else drive
 
     def t(self, l):
-        return self.rate(l + 1) @ self.w["W_b"][l + 1].T
+        return sum(self.rate(j) @ self.w["W_b"][i, j].T for i, j in self.back if i == l)
 
     def c(self, l):
-        return self.rho(self.g[l + 1]) @ self.w["V_b"][l + 1].T
+        return sum(self.ghost_rate_of(j) @ self.w["V_b"][i, j].T for i, j in self.back if i == l)
 
     def e(self, l, y=None):
         if l < self.L:
             return self.t(l) - self.c(l)
-        return np.zeros_like(self.s[l]) if y is None else self.beta * (y - self.rho(self.s[l]))
+        if y is None:
+            return np.zeros_like(self.s[l])
+        return self.beta * (y - (softmax(self.s[l]) if self.softmax else self.rate(l)))
 
-    def step(self, y=None, learn=True):
+    def step(self, y=None, learn=True, number=10**9):
         """One explicit Euler step: prediction without targets, nudging with them."""
         L, k, n = self.L, self.k, len(self.x)
         e = {l: self.e(l, y) for l in range(1, L + 1)}
         ds = {l: -self.s[l] + self.b(l) + e[l] for l in range(1, L + 1)}
-        dg = {}
-        for l in range(2, L + 1):
-            dg[l] = -self.g[l] + self.rate(l - 1) @ self.w["V_f"][l].T
-            if self.biases:
-                dg[l] = dg[l] + self.w["b_V"][l][:, 0]
+        dg = {l: -self.g[l] + self.b(l, "V") for l in self.with_ghosts}
         changes = []
+
+        def change(name, key, post, pre):
+            changes.append((name, key, self.eta[name][key] * post.T @ pre / n))
+
         ones = np.ones((n, 1))
-        if learn and y is None:
-            for l in range(2, L + 1):
+        if learn and y is None and number >= self.ghost_delay and (
+            self.presentations >= self.ghost_onset
+        ):  # fmt: skip
+            for l in self.with_ghosts:
                 if self.model == "MA":  # eq. (3)
-                    d = self.eta_Vf[l] * (self.s[l] - self.g[l])
-                    changes.append(("V_f", l, d.T @ self.rate(l - 1) / n))
-                    if self.biases:
-                        changes.append(("b_V", l, d.T @ ones / n))
-                # eq. (4), (6)
-                d = self.eta_Vb[l] * (self.t(l - 1) - self.c(l - 1))
-                changes.append(("V_b", l, d.T @ self.rho(self.g[l]) / n))
-        if learn and y is not None:
-            for l in range(1, L + 1):  # eq. (5), (7)
-                d = self.eta_W[l] * e[l] * self.rho_prime(self.s[l])
-                changes.append(("W_f", l, d.T @ self.rate(l - 1) / n))
+                    for i, j in self.edges:
+                        if j == l:
+                            change("V_f", (i, j), self.s[l] - self.g[l], self.rate(i))
                 if self.biases:
-                    changes.append(("b_W", l, d.T @ ones / n))
+                    aim = self.ghost_rate - self.ghost_rate_of(l)
+                    change("b_V", l, self.s[l] - self.g[l] if self.model == "MA" else aim, ones)
+            for i, j in self.back:
+                change("V_b", (i, j), self.t(i) - self.c(i), self.ghost_rate_of(j))  # eq. (4), (6)
+            for l, mode in self.feedback.items():
+                if mode == "reconstruction":
+                    guess = self.t(l) + (self.w["b_W_b"][l][:, 0] if self.biases else 0)
+                    for i, j in self.back:
+                        if i == l:
+                            change("W_b", (i, j), self.rate(l) - guess, self.rate(j))
+                    if self.biases:
+                        change("b_W_b", l, self.rate(l) - guess, ones)
+        if learn and y is not None and self.presentations >= self.feedforward_onset:
+            for i, j in self.edges:  # eq. (5), (7)
+                change("W_f", (i, j), e[j] * self.slope(j), self.rate(i))
+            for l in range(1, L + 1) if self.biases else ():
+                change("b_W", l, e[l] * self.slope(l), ones)
         for l in range(1, L + 1):
             self.s[l] = self.s[l] + k * ds[l]
-        for l in range(2, L + 1):
+        for l in self.with_ghosts:
             self.g[l] = self.g[l] + k * dg[l]
-        for name, l, change in changes:
-            self.w[name][l] = self.w[name][l] + k * change
-        if self.transpose:
-            self.w["W_b"] = {l: self.w["W_f"][l].T for l in range(2, L + 1)}
+        for name, key, change in changes:
+            self.w[name][key] = self.w[name][key] + k * change
+            if name == "V_b" and self.dale:
+                self.w[name][key] = np.maximum(self.w[name][key], 0)
+        self.mirror()
 
     def present(self, x, y, learn=True, record=None):
         """Both phases for one mini-batch; gives the predicted classes."""
         self.start(x)
-        for _ in range(self.prediction_steps):
+        for number in range(self.prediction_steps):
             if record:
                 record(self)
-            self.step(learn=learn)
-        predicted = self.rho(self.s[self.L]).argmax(axis=1)
+            self.step(learn=learn, number=number)
+        predicted = self.rate(self.L).argmax(axis=1)
         for _ in range(self.nudging_steps if learn else 0):
             if record:
                 record(self)
             self.step(y, learn=learn)
+        self.presentations += learn
         return predicted
 
     def run(self, images, targets, order, batch_size, learn=True, record=None):
@@ -119,29 +174,39 @@ class Oracle:
         return np.concatenate(predicted)
 
 
-def feedforward(weights, x, rho=sigmoid):
-    """States of the multilayer perceptron with the same weights."""
-    s, rate = {}, x
-    for l in sorted(weights["W_f"]):
-        s[l] = rate @ weights["W_f"][l].T + weights["b_W"][l][:, 0]
-        rate = rho(s[l])
-    return s
+class Perceptron:
+    """The feedforward network with the same weights, and backpropagation through it."""
 
+    def __init__(self, edges, weights, rho="sigmoid", softmax=False):
+        self.edges, self.w, self.softmax = edges, weights, softmax
+        self.L = max(l for _, l in edges)
+        self.rho, self.rho_prime = RATE_FUNCTIONS[rho]
 
-def loss(weights, x, y, rho=sigmoid):
-    s = feedforward(weights, x, rho)
-    return 0.5 * ((y - rho(s[max(s)])) ** 2).sum()
+    def forward(self, x):
+        self.s, self.rate = {}, {0: x}
+        for l in range(1, self.L + 1):
+            drive = sum(self.rate[i] @ self.w["W_f"][i, j].T for i, j in self.edges if j == l)
+            self.s[l] = drive + self.w["b_W"][l][:, 0]
+            linear = self.softmax and l == self.L
+            self.rate[l] = self.s[l] if linear else self.rho(self.s[l])
+        return self.s
 
+    def loss(self, x, y):
+        self.forward(x)
+        if self.softmax:
+            return -(y * np.log(softmax(self.s[self.L]))).sum()
+        return 0.5 * ((y - self.rate[self.L]) ** 2).sum()
 
-def backpropagate(weights, x, y, rho=sigmoid, rho_prime=sigmoid_prime):
-    """Give -dL/d rho(s_l) for every layer and -dL/dW_f for every projection."""
-    s = feedforward(weights, x, rho)
-    L = max(s)
-    error = {L: y - rho(s[L])}
-    for l in range(L - 1, 0, -1):
-        error[l] = (error[l + 1] * rho_prime(s[l + 1])) @ weights["W_f"][l + 1]
-    descent = {l: (error[l] * rho_prime(s[l])).T @ (x if l == 1 else rho(s[l - 1])) for l in error}
-    return error, descent
+    def backpropagate(self, x, y):
+        """Give -dL/d rho(s_l) for every layer and -dL/dW_f for every connection."""
+        self.forward(x)
+        L = self.L
+        error = {L: y - (softmax(self.s[L]) if self.softmax else self.rate[L])}
+        delta = {L: error[L] * (1 if self.softmax else self.rho_prime(self.s[L]))}
+        for l in range(L - 1, 0, -1):
+            error[l] = sum(delta[j] @ self.w["W_f"][i, j] for i, j in self.edges if i == l)
+            delta[l] = error[l] * self.rho_prime(self.s[l])
+        return error, {(i, j): delta[j].T @ self.rate[i] for i, j in self.edges}
 
 
 def angle(a, b):

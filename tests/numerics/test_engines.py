@@ -1,16 +1,18 @@
 """Every engine and target against the oracle."""
 
+import re
+
 import numpy as np
 import pytest
 from brian2 import StateMonitor, prefs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ghost_spiking.network import build, initial_weights, run_time_values
+from ghost_spiking.network import build, initial_weights, lesioned, run_time_values
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
 
-from .oracle import Oracle, tanh_prime
+from .oracle import Oracle
 
 NAMES = {
     "feedforward": "W_f",
@@ -19,57 +21,94 @@ NAMES = {
     "ghost_feedback": "V_b",
     "bias": "b_W",
     "ghost_bias": "b_V",
+    "feedback_bias": "b_W_b",
 }
 
 
-def oracle_of(spec, weights):
+def key_of(name):
+    """Symbol of a projection, and its connection, or its layer if it is a bias."""
+    kind, _, numbers = re.fullmatch(r"([a-z_]+?)_((\d+_)?\d+)", name).group(1, 1, 2)
+    layers = tuple(map(int, numbers.split("_")))
+    if kind.endswith("bias"):
+        return NAMES[kind], layers[0]
+    return NAMES[kind], layers if len(layers) == 2 else (layers[0] - 1, layers[0])
+
+
+def by_symbol(named):
+    """Rearrange what is given by projection, the way that the oracle wants it."""
+    grouped = {symbol: {} for symbol in NAMES.values()}
+    for name, value in named.items():
+        symbol, key = key_of(name)
+        grouped[symbol][key] = value
+    return grouped
+
+
+def oracle_of(spec, weights, seed=0):
     network, protocol = spec.network, spec.protocol
-    L = network.n_layers
+    hidden = sorted({i for i, _ in network.connections if i > 0})
+    ghosts = sorted({j for i, j in network.connections if i > 0})
     rates = protocol.learning_rates
-    by_name = {symbol: {} for symbol in NAMES.values()}
-    for name, matrix in weights.items():
-        kind, _, layer = name.rpartition("_")
-        by_name[NAMES[kind]][int(layer)] = matrix
-    functions = {}
-    if network.rate_function == "tanh":
-        functions = {"rho": np.tanh, "rho_prime": tanh_prime}
+    back = [pair for pair in network.connections if pair[0] > 0]
+    into = [pair for pair in network.connections if pair[1] in ghosts]
+    of_layer = dict(zip(hidden, network.feedback, strict=True))
+    eta = {
+        "W_f": dict(zip(network.connections, rates.feedforward, strict=True)),
+        "b_W": dict(enumerate(rates.bias, start=1)),
+        "V_f": dict(zip(into, rates.ghost_forward, strict=True)),
+        "b_V": dict(zip(ghosts, rates.ghost_bias, strict=True)),
+        "V_b": dict(zip(back, rates.ghost_feedback, strict=True)),
+        "W_b": dict(zip(back, rates.feedback, strict=True)),
+    }
+    # documented: an offset learns like the layer's last connection of those listed
+    eta["b_W_b"] = {i: eta["W_b"][i, j] for i, j in back}
+    intact = {}
+    for name, values in lesioned(spec, seed).items():
+        layer = int(name.split(".")[0].split("_")[1])
+        intact[layer] = values[: network.ghosts_of(layer)]
     return Oracle(
-        L,
-        by_name,
+        network.connections,
+        by_symbol(weights),
         model=network.model,
-        transpose=network.feedback == "transpose",
+        feedback=of_layer,
         biases=network.biases,
         k=protocol.time_step,
         beta=protocol.beta,
         prediction_steps=protocol.prediction_steps,
         nudging_steps=protocol.nudging_steps,
-        eta_W={l: rates.feedforward[l - 1] for l in range(1, L + 1)},
-        eta_Vf={l: rates.ghost_forward[l - 2] for l in range(2, L + 1)},
-        eta_Vb={l: rates.ghost_feedback[l - 2] for l in range(2, L + 1)},
-        **functions,
+        eta=eta,
+        rho=network.rate_function,
+        softmax=network.loss == "cross_entropy",
+        dale=network.dale,
+        intact=intact,
+        ghost_delay=protocol.ghost_delay,
+        ghost_onset=protocol.ghost_onset,
+        feedforward_onset=protocol.feedforward_onset,
+        ghost_rate=protocol.ghost_rate,
     )
 
 
-def make(batch, hidden=(7, 5), model="MA", feedback="transpose", seed=0, **fields):
+def make(batch, hidden=(7, 5), model="MA", seed=0, **fields):
     """A small network with weights and rates large enough for every term to matter."""
     rng = np.random.default_rng(seed)
     sizes = (9, *hidden, 4)
-    rates = {"feedforward": 0.8, "ghost_forward": 0.3, "ghost_feedback": 0.4}
+    rates = {"feedforward": 0.8, "ghost_forward": 0.3, "ghost_feedback": 0.4, "feedback": 0.25}
+    rates |= {"ghost_bias": 0.35} | fields.pop("learning_rates", {})
     fields = {"time_step": 0.4, "prediction_steps": 4, "nudging_steps": 3, "beta": 1.7} | fields
     if model == "MB":
-        fields["ghosts"] = [6] * len(hidden)
+        fields["ghosts"] = 6
     spec = Specification.create(
         sizes=sizes,
         model=model,
-        feedback=feedback,
         batch_size=batch,
         learning_rates=rates,
-        initial_weights={"self_predicting": False},
+        initial_weights={"self_predicting": False, "ghost_bias": -0.2},
         **fields,
     )
     weights = initial_weights(spec, seed)
     for name in weights:  # biases start at zero, which would hide mistakes
         weights[name] = weights[name] + 0.1 * rng.normal(size=weights[name].shape)
+        if spec.network.dale and name.startswith("ghost_feedback"):
+            weights[name] = np.abs(weights[name])
     images = rng.integers(0, 256, size=(11, 9)).astype(np.uint8)
     labels = rng.integers(0, 4, size=11)
     return spec, weights, images, labels, rng.permutation(11)[:10]
@@ -84,34 +123,84 @@ def expected(spec, weights, images, labels, order, record=None):
 
 def assert_weights(simulated, oracle, tolerance):
     for name, matrix in simulated.items():
-        kind, _, layer = name.rpartition("_")
-        reference = oracle.w[NAMES[kind]][int(layer)]
+        symbol, key = key_of(name)
+        reference = oracle.w[symbol][key]
         np.testing.assert_allclose(matrix, reference, atol=tolerance, rtol=0, err_msg=name)
 
 
-MODELS = [(m, f) for m in ("MA", "MB") for f in ("transpose", "alignment")]
+ENGINES = [("dense", 4), ("dense", 1), ("synapses", 1)]
+FEEDBACKS = ("transpose", "alignment", "reconstruction")
 
 
-@pytest.mark.parametrize("hidden", [(7,), (7, 5), (6, 5, 4)])
-@pytest.mark.parametrize(("model", "feedback"), MODELS)
-@pytest.mark.parametrize(("engine", "batch"), [("dense", 4), ("dense", 1), ("synapses", 1)])
-def test_runtime_agrees_with_oracle(engine, batch, model, feedback, hidden):
+def assert_agreement(engine, case):
     """Weights and predictions after several presentations, numpy target."""
-    case = make(batch, hidden, model, feedback)
     oracle, winners = expected(*case)
     spec, weights, images, labels, order = case
     sim = Simulation(spec, engine=engine, device="numpy", precision="float64", weights=weights)
     np.testing.assert_array_equal(sim.present(images, labels, order=order), winners)
     assert_weights(sim.weights, oracle, 1e-10)
+    for name, weight in weights.items():  # nothing that could learn stood still
+        if f"{name}.eta" in run_time_values(spec, learn=True):
+            assert not np.array_equal(weight, sim.weights[name]), name
 
 
-@pytest.mark.parametrize("options", [{"biases": False}, {"rate_function": "tanh"}])
-def test_options_agree_with_oracle(options):
-    case = make(3, **options)
-    oracle, _ = expected(*case)
+@pytest.mark.parametrize("hidden", [(7,), (7, 5), (6, 5, 4)])
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+@pytest.mark.parametrize("model", ["MA", "MB"])
+@pytest.mark.parametrize(("engine", "batch"), ENGINES)
+def test_runtime_agrees_with_oracle(engine, batch, model, feedback, hidden):
+    assert_agreement(engine, make(batch, hidden, model, feedback=feedback))
+
+
+SKIPPING = [[0, 1], [1, 2], [0, 2], [2, 3], [1, 3]]
+OPTIONS = {
+    "no biases": {"biases": False},
+    "no biases, reconstruction": {"biases": False, "feedback": "reconstruction"},
+    "tanh": {"rate_function": "tanh"},
+    "hard sigmoid": {"rate_function": "hard_sigmoid"},
+    "softplus": {
+        "rate_function": "softplus",
+        "time_step": 0.1,
+        "learning_rates": {"feedforward": 0.1, "ghost_forward": 0.1, "ghost_feedback": 0.1},
+    },
+    "expression": {"rate_function": "s / (1 + abs(s))"},
+    "cross-entropy": {"loss": "cross_entropy"},
+    "Dale": {"dale": True},
+    "lesion": {"lesion": 0.5},
+    "delays": {"ghost_delay": 2, "ghost_onset": 1, "feedforward_onset": 2},
+    "mixed feedback": {"feedback": ["reconstruction", "transpose"]},
+    "skip": {"connections": SKIPPING},
+    "skip, alignment": {"connections": SKIPPING, "feedback": "alignment"},
+    "skip, reconstruction": {"connections": SKIPPING, "feedback": "reconstruction"},
+    "everything": {
+        "connections": SKIPPING,
+        "feedback": ["transpose", "reconstruction"],
+        "rate_function": "s / (1 + abs(s))",
+        "loss": "cross_entropy",
+        "dale": True,
+        "lesion": 0.3,
+        "ghost_delay": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("model", ["MA", "MB"])
+@pytest.mark.parametrize(("engine", "batch"), [("dense", 3), ("synapses", 1)])
+def test_options_agree_with_oracle(engine, batch, model, option):
+    assert_agreement(engine, make(batch, model=model, **OPTIONS[option]))
+
+
+def test_onset_counts_presentations_of_all_runs():
+    case = make(4, ghost_onset=2, feedforward_onset=4)
     spec, weights, images, labels, order = case
+    oracle, _ = expected(*case)
+    targets = np.eye(4)[labels]
+    oracle.run(images / 255, targets, order, 4)
     sim = Simulation(spec, device="numpy", precision="float64", weights=weights)
-    sim.present(images, labels, order=order)
+    for _ in range(2):
+        sim.present(images, labels, order=order)
+    assert sim.presented == 6
     assert_weights(sim.weights, oracle, 1e-10)
 
 
@@ -132,8 +221,8 @@ def test_trajectories(engine, batch, device):
     def record(net):
         for name in states:
             seen[name].append(getattr(net, name[0])[int(name[1])].ravel().copy())
-        seen["V"].append(net.w["V_b"][2].T.ravel().copy())
-        seen["W"].append(net.w["W_f"][2].T.ravel().copy())
+        seen["V"].append(net.w["V_b"][1, 2].T.ravel().copy())
+        seen["W"].append(net.w["W_f"][1, 2].T.ravel().copy())
 
     expected(spec, weights, images, labels, order, record)
     sim = Simulation(spec, engine=engine, device=device, precision="float64", weights=weights)
@@ -157,17 +246,17 @@ def test_trajectories(engine, batch, device):
 
 
 @pytest.mark.parametrize(
-    ("engine", "batch", "precision", "tolerance"),
+    ("engine", "batch", "precision", "tolerance", "options"),
     [
-        ("dense", 4, "float64", 1e-10),
-        ("dense", 4, "float32", 1e-4),
-        ("dense", 1, "float64", 1e-10),
-        ("synapses", 1, "float64", 1e-10),
+        ("dense", 4, "float64", 1e-10, {}),
+        ("dense", 4, "float32", 1e-4, {}),
+        ("dense", 4, "float64", 1e-10, OPTIONS["everything"]),
+        ("synapses", 1, "float64", 1e-10, OPTIONS["everything"]),
     ],
 )
-def test_standalone_agrees_with_oracle(engine, batch, precision, tolerance):
+def test_standalone_agrees_with_oracle(engine, batch, precision, tolerance, options):
     """Weights step by step: one program, with presentations of every length."""
-    case = make(batch)
+    case = make(batch, **options)
     spec, weights, images, labels, order = case
     sim = Simulation(spec, engine=engine, precision=precision, weights=weights)
     assert sim.build_seconds > 0

@@ -8,13 +8,23 @@ from ghost_spiking.network import initial_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
 
-from .oracle import angle, backpropagate
-from .test_engines import NAMES
+from .oracle import Perceptron, angle
+from .test_engines import SKIPPING, by_symbol
 
 
 @pytest.mark.parametrize("engine", ["dense", "synapses"])
-@pytest.mark.parametrize("hidden", [(8,), (8, 7), (8, 7, 6)])
-def test_nudged_error_is_the_gradient(engine, hidden, record_property, capsys):
+@pytest.mark.parametrize(
+    ("hidden", "options"),
+    [
+        ((8,), {}),
+        ((8, 7), {}),
+        ((8, 7, 6), {}),
+        ((8, 7), {"connections": SKIPPING}),
+        ((8, 7), {"loss": "cross_entropy"}),
+    ],
+)
+def test_nudged_error_is_the_gradient(engine, hidden, options, record_property, capsys):
+    softmax = "loss" in options
     beta, n = 1e-3, 5
     rates = {"feedforward": 0.0, "ghost_forward": 0.0, "ghost_feedback": 0.0}
     spec = Specification.create(
@@ -25,16 +35,14 @@ def test_nudged_error_is_the_gradient(engine, hidden, record_property, capsys):
         nudging_steps=60,
         learning_rates=rates,
         initial_weights={"self_predicting": True, "feedforward": 2.0},
+        **options,
     )
     weights = initial_weights(spec, 3)
     rng = np.random.default_rng(4)
     images = rng.integers(0, 256, (n, 9)).astype(np.uint8)
     labels = rng.integers(0, 4, n)
-    by_symbol = {symbol: {} for symbol in NAMES.values()}
-    for name, matrix in weights.items():
-        kind, _, layer = name.rpartition("_")
-        by_symbol[NAMES[kind]][int(layer)] = matrix
-    reference, _ = backpropagate(by_symbol, images / 255, np.eye(4)[labels])
+    perceptron = Perceptron(spec.network.connections, by_symbol(weights), softmax=softmax)
+    reference, _ = perceptron.backpropagate(images / 255, np.eye(4)[labels])
     sim = Simulation(spec, engine=engine, device="numpy", precision="float64", weights=weights)
     assert isinstance(sim.brian.stimulus, ClampedInput)
     errors = {layer: [] for layer in range(1, len(hidden) + 1)}

@@ -1,0 +1,137 @@
+"""Values for what a specification leaves out: found by trial, and scaled with the sizes of layers.
+
+All trials were judged on training images that had been held out. What the numbers rest on:
+
+* The delta rules of ghosts are stable while rate * dt/tau * (sum of squared presynaptic rates)
+  stays below a bound, so their rates are inversely proportional to the number of
+  presynaptic units, summed over all connections that a unit receives.
+* W^f learns slower the closer it is to the output, in all the literature on two-phase learning.
+* Weight changes that are averaged over fewer than 100 images are noisier, so all rates are
+  smaller, by a square root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .specification import Graph
+
+__all__ = ["defaults"]
+
+
+def defaults(
+    graph: Graph,
+    network: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+    rates: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Give a value for every field but the sizes.
+
+    Parameters
+    ----------
+    graph : Graph
+        Layers and connections.
+    network, protocol, rates : mapping
+        What is given, with one value for each projection. It is not validated yet, so nothing
+        here may depend on it being sensible.
+
+    Returns
+    -------
+    dict
+        Fields of the sections ``network``, ``initial_weights``, ``protocol``, ``learning_rates``.
+    """
+    top = graph.n_layers
+    deep = len(graph.ghost_layers) > 1
+    replicating = network.get("model", "MA") != "MB"
+    softmax = network.get("loss") == "cross_entropy"
+    batch = protocol.get("batch_size", 100)
+    noise = (batch / 100) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
+
+    if replicating:
+        ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
+        beta, output_rate, ghost_gain = (1.0 if deep else 3.0), 0.2, 1.0
+        cancel = 4.0 if deep else 2.0
+    else:
+        ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
+        beta, output_rate, ghost_gain, cancel = 6.0, 0.1, 6.0, 5.0
+    if softmax:  # rates of linear output units are not bounded by 1
+        beta, cancel = beta / 3, cancel / 20
+    n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
+    if deep:
+        gains = [2.0] * len(graph.connections)
+    else:
+        last = 0.3 if replicating else 1.0
+        gains = [last if post == top else 1.0 for _, post in graph.connections]
+
+    def imitation(post: int) -> float:
+        return 5.0 / sum(graph.sizes[pre] for pre in graph.below(post)) * noise
+
+    def cancellation(pre: int) -> float:
+        return cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre)) * noise
+
+    feedforward = rates.get("feedforward") or tuple(
+        (output_rate if post == top else 20 * output_rate) * noise for _, post in graph.connections
+    )
+    ghost_forward = rates.get("ghost_forward") or tuple(
+        imitation(post) for _, post in graph.ghost_connections
+    )
+    nearest = _nearest(graph.connections, feedforward)
+    ghost_nearest = _nearest(graph.ghost_connections, ghost_forward)
+    ones = (1.0,) * len(graph.feedback_connections)
+    return {
+        "network": {
+            "sizes": graph.sizes,
+            "model": "MA",
+            "ghosts": ghosts,
+            "rate_function": "sigmoid",
+            "loss": "squared_error",
+            "biases": True,
+            "dale": False,
+            "lesion": 0.0,
+        },
+        "initial_weights": {
+            "feedforward": tuple(gains),
+            "feedback": ones,
+            "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
+            "ghost_feedback": ones,
+            "ghost_bias": 0.0,
+            "ghost_distribution": "uniform",
+            "self_predicting": deep and replicating and network.get("dale") is not True,
+        },
+        "protocol": {
+            "time_step": 0.5,
+            "prediction_steps": 16 if deep else 12,
+            "nudging_steps": 12 if deep else 8,
+            "beta": beta,
+            "batch_size": 100,
+            "ghost_delay": 0,
+            "ghost_onset": 0,
+            "feedforward_onset": 0,
+            "ghost_rate": 0.5,
+        },
+        "learning_rates": {
+            "feedforward": feedforward,
+            "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
+            "ghost_forward": ghost_forward,
+            "ghost_bias": tuple(
+                ghost_nearest.get(layer, 0.0) if replicating else 0.0
+                for layer in graph.ghost_layers
+            ),
+            "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
+            "feedback": tuple(
+                2.0 / graph.sizes[post] * noise for _, post in graph.feedback_connections
+            ),
+        },
+    }
+
+
+def _nearest(connections: tuple[tuple[int, int], ...], values: tuple[Any, ...]) -> dict[int, Any]:
+    """Give each layer the value of the connection from the nearest layer below."""
+    ordered = sorted(zip(connections, values, strict=False), key=lambda item: item[0])
+    return {post: value for (_, post), value in ordered}
+
+
+def _counts(values: Any) -> tuple[int, ...]:
+    return tuple(value if type(value) is int and value > 0 else 1 for value in values)

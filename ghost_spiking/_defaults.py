@@ -8,6 +8,8 @@ All trials were judged on training images that had been held out. What the numbe
 * W^f learns slower the closer it is to the output, in all the literature on two-phase learning.
 * Weight changes that are averaged over fewer than 100 images are noisier, so all rates are
   smaller, by a square root.
+* Rates of units that are not between 0 and 1 have larger squares and steeper slopes: W^f and
+  ghosts learn slower, and ghosts start as copies.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from .specification import Graph
 
 __all__ = ["defaults"]
+
+#: Factors on the learning rates of W^f for rate functions unlike the sigmoid.
+_STEEPER = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "softplus": 0.02}
+_UNKNOWN_FUNCTION = 0.15
 
 
 def defaults(
@@ -57,7 +63,13 @@ def defaults(
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
         beta, output_rate, ghost_gain, cancel = 6.0, 0.1, 6.0, 5.0
     if softmax:  # rates of linear output units are not bounded by 1
-        beta, cancel = beta / 3, cancel / 20
+        beta, cancel = beta / 3, cancel / 4
+    slower = _STEEPER.get(str(network.get("rate_function", "sigmoid")), _UNKNOWN_FUNCTION)
+    output_rate *= slower
+    squares = 1.0 if slower == 1.0 else (0.25 if slower > 0.1 else 0.05)
+    if slower < 1.0:
+        ghost_gain = 1.0
+    imitate, cancel = 5.0 * squares, cancel * squares
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
     if deep:
         gains = [2.0] * len(graph.connections)
@@ -66,7 +78,7 @@ def defaults(
         gains = [last if post == top else 1.0 for _, post in graph.connections]
 
     def imitation(post: int) -> float:
-        return 5.0 / sum(graph.sizes[pre] for pre in graph.below(post)) * noise
+        return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) * noise
 
     def cancellation(pre: int) -> float:
         return cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre)) * noise
@@ -98,12 +110,14 @@ def defaults(
             "ghost_feedback": ones,
             "ghost_bias": 0.0,
             "ghost_distribution": "uniform",
-            "self_predicting": deep and replicating and network.get("dale") is not True,
+            "self_predicting": replicating
+            and (deep or slower < 1.0)
+            and network.get("dale") is not True,
         },
         "protocol": {
             "time_step": 0.5,
             "prediction_steps": 16 if deep else 12,
-            "nudging_steps": 12 if deep else 8,
+            "nudging_steps": 12,
             "beta": beta,
             "batch_size": 100,
             "ghost_delay": 0,
@@ -121,7 +135,7 @@ def defaults(
             ),
             "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
             "feedback": tuple(
-                2.0 / graph.sizes[post] * noise for _, post in graph.feedback_connections
+                0.2 / graph.sizes[post] * noise for _, post in graph.feedback_connections
             ),
         },
     }

@@ -380,11 +380,11 @@ def initial_weights(specification: Specification, seed: int) -> dict[str, np.nda
 
 
 def run_time_values(
-    specification: Specification, *, learn: bool, presented: int = 0
+    specification: Specification, *, learn: bool, nudge: bool | None = None, presented: int = 0
 ) -> dict[str, float]:
     """Give the scalar values of a run, by ``"object.variable"``.
 
-    Without learning there is no nudging phase, and all learning rates are zero.
+    Without learning, all learning rates are zero.
 
     Parameters
     ----------
@@ -392,11 +392,14 @@ def run_time_values(
         The network and its protocol.
     learn : bool
         Whether weights change.
+    nudge : bool, optional
+        Whether there is a nudging phase; by default if weights change.
     presented : int, optional
         Presentations that the network has learned from before this run.
     """
     network, protocol = specification.network, specification.protocol
-    steps = protocol.prediction_steps + (protocol.nudging_steps if learn else 0)
+    nudge = learn if nudge is None else nudge
+    steps = protocol.prediction_steps + (protocol.nudging_steps if nudge else 0)
     values: dict[str, float] = {
         "protocol.prediction_steps": protocol.prediction_steps,
         "protocol.tau": float(DT) / protocol.time_step,

@@ -51,6 +51,8 @@ class Simulation:
     ----------
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
+    largest_state : float
+        Largest magnitude of any state at the end of the last learning, infinity for nan.
     presented : int
         Presentations (mini-batches) that it has learned from; may be set, to continue.
     brian : GhostNetwork or None
@@ -86,6 +88,7 @@ class Simulation:
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
         self.interrupted = False
+        self.largest_state = 0.0
         self.brian: GhostNetwork | None = None
         self._program: CompiledNetwork | None = None
         with _preferences(self.precision, device):
@@ -101,6 +104,15 @@ class Simulation:
         return build(self.specification, self.engine, self.data_dtype)
 
     @property
+    def intact(self) -> dict[int, np.ndarray]:
+        """0 for ghosts that a lesion has silenced, else 1, shape (G_l,), by layer."""
+        return {
+            int(name.removesuffix(".intact").rpartition("_")[2]): values[: len(values) // batch]
+            for name, values in self._lesion.items()
+            for batch in [self.specification.protocol.batch_size]
+        }
+
+    @property
     def build_seconds(self) -> float:
         """Time that the C++ compiler took; 0 if the program was in the cache."""
         return self._program.build_seconds if self._program is not None else 0.0
@@ -113,6 +125,7 @@ class Simulation:
         order: np.ndarray | None = None,
         maximum: float = 255.0,
         learn: bool = True,
+        nudge: bool | None = None,
         progress: Callable[[np.ndarray], None] | None = None,
     ) -> np.ndarray:
         """Present images, one batch after the other, and learn from them.
@@ -128,7 +141,9 @@ class Simulation:
         maximum : float, optional
             The pixel value that means a rate of 1.
         learn : bool, optional
-            Otherwise there is only a prediction phase, and no weight changes.
+            Whether weights change.
+        nudge : bool, optional
+            Whether there is a nudging phase; by default if weights change.
         progress : callable, optional
             Called now and then with the classes predicted so far.
 
@@ -164,7 +179,7 @@ class Simulation:
         inputs = {"stimulus": (images.astype(self.data_dtype, copy=False), order)}
         inputs["targets"] = (targets, order)
         values: dict[str, Any] = run_time_values(
-            self.specification, learn=learn, presented=self.presented
+            self.specification, learn=learn, nudge=nudge, presented=self.presented
         )
         values |= self._lesion
         values["stimulus.scale"] = 1 / maximum
@@ -188,13 +203,15 @@ class Simulation:
         progress: Callable[[np.ndarray], None] | None,
     ) -> np.ndarray:
         assert self._program is not None
-        wanted = [f"{name}.w" for name in self.weights] if learn else []
+        names = [f"{name}.w" for name in self.weights]
+        wanted = [*names, *self._states] if learn else []
         results = self._program.run(values, inputs, wanted, monitor="winners", progress=progress)
         self.interrupted = len(results.winners) < len(inputs["stimulus"][1])
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
         if learn:
             self._take_weights({name: results.arrays[f"{name}.w"] for name in self.weights})
+            self._note_states([results.arrays[name] for name in self._states])
         return results.winners
 
     def _run_objects(
@@ -220,14 +237,27 @@ class Simulation:
         with _preferences(self.precision, self._device), warnings.catch_warnings():
             # Brian2 compares float32 states with a number beyond their range.
             warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
-            brian.network.run(1e8 * second, namespace={})
+            with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for later
+                brian.network.run(1e8 * second, namespace={})
         if learn:
             projections = brian.projections
             self._take_weights({n: projections[n].variables["w"].get_value() for n in self.weights})
+            owners = [name.split(".") for name in self._states]
+            self._note_states([objects[o].variables[v].get_value() for o, v in owners])
         winners = brian.winners.winners
         if progress is not None:
             progress(winners)
         return winners
+
+    @property
+    def _states(self) -> list[str]:
+        network = self.specification.network
+        names = [f"pyramidal_{layer}.s" for layer in range(1, network.n_layers + 1)]
+        return names + [f"ghost_{layer}.g" for layer in network.graph.ghost_layers]
+
+    def _note_states(self, states: list[np.ndarray]) -> None:
+        largest = max(float(np.abs(values).max()) for values in states)
+        self.largest_state = largest if np.isfinite(largest) else float("inf")
 
     def _take_weights(self, flat: Mapping[str, np.ndarray]) -> None:
         """Copy weights from Brian2's order, by pre-synaptic unit first, to the paper's shapes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ import numpy as np
 
 from .datasets import Dataset
 from .exceptions import DivergenceError
+from .network import projection_rates
 from .simulation import Simulation
 
 __all__ = ["Epoch", "Training", "accuracy"]
 
-#: Trained weights stay within some tens; beyond this, nothing but overflow follows.
-_LARGEST_WEIGHT = 1e4
+#: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
+_LARGEST = 1e3
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Training:
         Raises
         ------
         DivergenceError
-            Weights have grown beyond all bounds; the simulation has those of before the epoch.
+            Weights or activity have grown beyond all bounds; the message names the projection
+            and the rate to lower, and the simulation has the weights of before the epoch.
         """
         start = time.perf_counter()
         number = len(self.history) + 1
@@ -94,15 +97,13 @@ class Training:
                 recent = slice(max(0, len(winners) - 10_000), len(winners))
                 progress(len(winners), accuracy(winners[recent], labels[recent]))
 
-        before = dict(self.simulation.weights)
-        winners = self.simulation.present(
-            self.training.images,
-            self.training.labels,
-            order=order,
-            maximum=self.training.maximum,
-            progress=report,
-        )
-        self._check_weights(before)
+        before, presented = dict(self.simulation.weights), self.simulation.presented
+        winners = self._present(order, report)
+        if self._has_diverged():
+            self.simulation.interrupted = False
+            error = self._explain(before, presented, order)
+            self.simulation.weights, self.simulation.presented = before, presented
+            raise error
         report(winners)
         self.interrupted = self.simulation.interrupted
         epoch = Epoch(
@@ -119,15 +120,69 @@ class Training:
         predicted = self.simulation.predict(dataset.images, maximum=dataset.maximum)
         return accuracy(predicted, dataset.labels[: len(predicted)])
 
-    def _check_weights(self, before: dict[str, np.ndarray]) -> None:
-        for name, weight in self.simulation.weights.items():
-            if not np.isfinite(weight).all() or np.abs(weight).max() > _LARGEST_WEIGHT:
-                self.simulation.weights = before
-                kind = name.rpartition("_")[0].replace("ghost_bias", "ghost_forward")
-                raise DivergenceError(
-                    f"the weights of '{name}' have diverged; lower "
-                    f"protocol.learning_rates.{kind.replace('bias', 'feedforward')}"
-                )
+    def _present(
+        self, order: np.ndarray, progress: Callable[[np.ndarray], None] | None = None
+    ) -> np.ndarray:
+        return self.simulation.present(
+            self.training.images,
+            self.training.labels,
+            order=order,
+            maximum=self.training.maximum,
+            progress=progress,
+        )
+
+    # -- divergence -------------------------------------------------------------------
+
+    def _has_diverged(self) -> bool:
+        largest = [self.simulation.largest_state, *map(_largest, self.simulation.weights.values())]
+        return not max(largest) <= _LARGEST
+
+    def _explain(
+        self, before: dict[str, np.ndarray], presented: int, order: np.ndarray
+    ) -> DivergenceError:
+        """Find the projection that diverges first, by presenting part of the epoch again.
+
+        At the end of the epoch everything is infinite or nan. The last mini-batch before
+        anything is out of bounds shows whose weights have grown most.
+        """
+        simulation = self.simulation
+        batch = simulation.specification.protocol.batch_size
+
+        def replay(n_batches: int) -> bool:
+            simulation.weights, simulation.presented = dict(before), presented
+            self._present(order[: n_batches * batch])
+            return self._has_diverged()
+
+        good, bad = 0, 1
+        while not replay(bad):
+            good, bad = bad, 2 * bad
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (good, middle) if replay(middle) else (middle, bad)
+        replay(good or 1)
+        rates = projection_rates(simulation.specification)
+        # Biases learn with the weights beside them, so they diverge together.
+        candidates = [name for name in rates if "bias" not in name]
+        if good:
+            growth = {
+                name: _largest(simulation.weights[name]) / (_largest(before[name]) + 1)
+                for name in candidates
+            }
+        else:  # it took less than one mini-batch: judge by the bound on delta rules instead
+            growth = {name: rates[name] * before[name].shape[1] for name in candidates}
+        name = max(growth, key=lambda name: growth[name])
+        field = re.split("_[0-9]", name)[0]
+        return DivergenceError(
+            f"the network diverged after {presented + bad} mini-batches; the weights of '{name}' "
+            f"grew most: lower protocol.learning_rates.{field}, which is {rates[name]:g} there. "
+            "The weights of before this epoch are kept"
+        )
+
+
+def _largest(values: np.ndarray) -> float:
+    """Give the largest magnitude, or infinity if there is a nan."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest if np.isfinite(largest) else float("inf")
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:

@@ -18,7 +18,7 @@ def test_defaults_at_the_papers_size():
     assert rates.ghost_feedback == (0.2,)
     assert spec.network.initial_weights.feedforward == (1.0, 0.3)
     assert spec.network.ghosts == (10,)
-    assert (spec.protocol.prediction_steps, spec.protocol.nudging_steps) == (12, 8)
+    assert (spec.protocol.prediction_steps, spec.protocol.nudging_steps) == (12, 12)
 
 
 @given(

@@ -1,0 +1,444 @@
+"""What the paper's theory speaks of, measured: errors, gradients, cancellation, settling.
+
+A `Probe` presents a few images to a network and leaves its weights alone. It builds its
+own Brian2 objects in runtime mode, in double precision, once; after that it takes weights from
+anywhere, so that measuring after every epoch is cheap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from brian2.monitors.statemonitor import StateMonitor
+
+from .exceptions import DataError
+from .network import projection_name, rate_function_of
+from .simulation import Simulation
+from .specification import Specification
+
+__all__ = ["Gradients", "Measurements", "Probe", "backpropagate"]
+
+#: A prediction phase that is long enough to tell where it would settle.
+_SETTLED = 20
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What backpropagation finds in the feedforward network with the same W^f and biases.
+
+    Attributes
+    ----------
+    errors : dict of int to array
+        -dL/d rho(s_l) for each image, shape (n_images, N_l), by layer.
+    weights : dict of str to array
+        -dL/dW^f, the mean over images, in the shape of W^f, by projection.
+    """
+
+    errors: dict[int, np.ndarray]
+    weights: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What a `Probe` found. Layers and projections are named as in `GhostNetwork`.
+
+    Angles are in degrees, between two arrays taken as single vectors (all images together).
+    Sizes of states and feedback are root mean squares over images of Euclidean norms.
+
+    Attributes
+    ----------
+    error_angle : dict of int to float
+        Between e at the end of the nudging phase and -dL/d rho(s), by hidden layer.
+    error_ratio : dict of int to float
+        Norm of e over beta times the norm of -dL/d rho(s), by hidden layer.
+    update_angle : dict of str to float
+        Between the change of W^f that one presentation makes and -dL/dW^f, by projection.
+    state_mismatch : dict of int to float
+        ||s - g|| at the end of the prediction phase, by layer with ghosts (MA only).
+    feedback_mismatch : dict of int to float
+        ||t - c|| at the end of the prediction phase, by hidden layer.
+    residual : dict of int to float
+        ||t - c|| / ||t|| there.
+    forward_distance, backward_distance : dict of str to float
+        Frobenius norms ||W^f - V^f|| and ||W^b - V^b||, by projection of ghosts (MA only).
+    feedback_alignment : dict of str to float
+        Angle between W^b and the transpose of W^f, by feedforward projection.
+    settling_steps : int or None
+        Steps until the states of all pyramidal units stay within 1 % of the fixed point of
+        the prediction phase; None if it did not settle.
+    """
+
+    error_angle: dict[int, float]
+    error_ratio: dict[int, float]
+    update_angle: dict[str, float]
+    state_mismatch: dict[int, float]
+    feedback_mismatch: dict[int, float]
+    residual: dict[int, float]
+    forward_distance: dict[str, float]
+    backward_distance: dict[str, float]
+    feedback_alignment: dict[str, float]
+    settling_steps: int | None
+
+    def flat(self) -> dict[str, float | int | None]:
+        """Give everything as one row of a table, with names such as ``error_angle[1]``."""
+        row: dict[str, float | int | None] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, dict):
+                row |= {f"{field.name}[{key}]": entry for key, entry in value.items()}
+            else:
+                row[field.name] = value
+        return row
+
+
+class Probe:
+    """Measures networks of one specification on some images, without changing them.
+
+    Parameters
+    ----------
+    specification : Specification
+        The network and its protocol; the batch size does not matter here.
+    images : array, shape (n_images, n_inputs)
+        Pixels, of images that were not used for training; a hundred are enough.
+    labels : array of int, shape (n_images,)
+        Their classes.
+    maximum : float, optional
+        The pixel value that means a rate of 1.
+    seed : int, optional
+        Seed of the choice of ghosts for a lesion.
+
+    Raises
+    ------
+    DataError
+        There are no images, or they don't fit the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import Probe
+    >>> from ghost_spiking.network import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
+    >>> probe = Probe(specification, images, np.array([0, 1]))
+    >>> found = probe.measure(initial_weights(specification, seed=0))
+    >>> sorted(found.error_angle)
+    [1]
+    """
+
+    def __init__(
+        self,
+        specification: Specification,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        maximum: float = 255.0,
+        seed: int = 0,
+    ) -> None:
+        if len(images) == 0:
+            raise DataError("there are no images to measure with")
+        self.specification = specification.replace(batch_size=len(images))
+        self._images = np.asarray(images)
+        self._labels = np.asarray(labels)
+        self._maximum = maximum
+        self._simulation = Simulation(
+            self.specification,
+            device="numpy",
+            precision="float64",
+            seed=seed,
+            data_dtype=self._images.dtype,
+        )
+        protocol = specification.protocol
+        self._simulation.presented = max(protocol.ghost_onset, protocol.feedforward_onset)
+        assert self._simulation.brian is not None
+        self._monitors = {}
+        for name, group in self._simulation.brian.populations.items():
+            for state in {"s", "g"} & set(group.variables):
+                # After the input has changed and states were reset, before anything moves.
+                self._monitors[name] = StateMonitor(
+                    group, state, record=True, clock=group.clock, when="start", name=f"{name}_trace"
+                )
+        self._simulation.brian.network.add(*self._monitors.values())
+
+    # -- presenting -------------------------------------------------------------------
+
+    def states(
+        self,
+        weights: Mapping[str, np.ndarray],
+        *,
+        prediction_steps: int | None = None,
+        nudging_steps: int | None = None,
+        beta: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Present all images once without learning, and record the states.
+
+        Parameters
+        ----------
+        weights : dict of array
+            Weights by projection, in the paper's shapes.
+        prediction_steps, nudging_steps, beta : optional
+            Other values than those of the protocol; `nudging_steps` may be 0.
+
+        Returns
+        -------
+        dict of array
+            s of each ``pyramidal_l`` and g of each ``ghost_l``, shape
+            (steps + 1, n_images, n_units), from rest to the end of the last step.
+        """
+        protocol = self.specification.protocol
+        prediction = protocol.prediction_steps if prediction_steps is None else prediction_steps
+        nudging = protocol.nudging_steps if nudging_steps is None else nudging_steps
+        simulation = self._simulation
+        simulation.specification = self.specification.replace(
+            prediction_steps=prediction,
+            nudging_steps=max(nudging, 1),
+            beta=protocol.beta if beta is None else beta,
+        )
+        self._present(weights, learn=False, nudge=nudging > 0)
+        simulation.specification = self.specification
+        traces = {}
+        for name, monitor in self._monitors.items():
+            state = "s" if name.startswith("pyramidal") else "g"
+            group = monitor.source
+            final = np.asarray(group.variables[state].get_value())
+            recorded = np.asarray(getattr(monitor, state)).T[-(prediction + nudging) :]
+            traces[name] = np.concatenate([recorded, final[None]]).reshape(
+                len(recorded) + 1, len(self._images), -1
+            )
+        return traces
+
+    def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Give the weights after all images were presented once, as one mini-batch, to learn."""
+        self._present(weights, learn=True)
+        self._simulation.presented -= 1
+        return dict(self._simulation.weights)
+
+    def _present(
+        self, weights: Mapping[str, np.ndarray], *, learn: bool, nudge: bool | None = None
+    ) -> None:
+        simulation = self._simulation
+        simulation.weights = {
+            name: np.asarray(weights[name], np.float64) for name in simulation.weights
+        }
+        for monitor in self._monitors.values():
+            monitor.resize(0)
+        simulation.present(
+            self._images, self._labels, maximum=self._maximum, learn=learn, nudge=nudge
+        )
+
+    # -- measuring --------------------------------------------------------------------
+
+    def feedback(
+        self, weights: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], layer: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give t and c of a hidden layer for states of any leading shape, as from `states`."""
+        network = self.specification.network
+        top_down, cancelling = 0.0, 0.0
+        for post in network.graph.above(layer):
+            rate = rate_function_of(network, post).function(states[f"pyramidal_{post}"])
+            top_down = (
+                top_down + rate @ feedback_weights(self.specification, weights, layer, post).T
+            )
+            rate = rate_function_of(network, post, ghosts=True).function(states[f"ghost_{post}"])
+            intact = self._simulation.intact.get(post, 1.0)
+            ghost_weights = weights[projection_name("ghost_feedback", layer, post)]
+            cancelling = cancelling + (rate * intact) @ ghost_weights.T
+        return np.asarray(top_down), np.asarray(cancelling)
+
+    def measure(
+        self,
+        weights: Mapping[str, np.ndarray],
+        *,
+        beta: float | None = None,
+        nudging_steps: int | None = None,
+    ) -> Measurements:
+        """Measure a network with these weights.
+
+        Parameters
+        ----------
+        weights : dict of array
+            Weights by projection, in the paper's shapes.
+        beta, nudging_steps : optional
+            Other values than those of the protocol, for the errors e (not for the update).
+
+        Returns
+        -------
+        Measurements
+        """
+        spec = self.specification
+        network, protocol = spec.network, spec.protocol
+        graph = network.graph
+        steps = protocol.prediction_steps
+        beta = protocol.beta if beta is None else beta
+        truth = backpropagate(spec, weights, self._images / self._maximum, self._labels)
+        trace = self.states(weights, beta=beta, nudging_steps=nudging_steps)
+        predicted = {name: values[steps] for name, values in trace.items()}
+        nudged = {name: values[-1] for name, values in trace.items()}
+        changed = self.update(weights)
+
+        mismatch, residual, error_angle, error_ratio = {}, {}, {}, {}
+        for layer in graph.feedback_targets:
+            top_down, cancelling = self.feedback(weights, predicted, layer)
+            mismatch[layer] = _size(top_down - cancelling)
+            residual[layer] = _ratio(top_down - cancelling, top_down)
+            top_down, cancelling = self.feedback(weights, nudged, layer)
+            error = (top_down - cancelling) / beta
+            error_angle[layer] = _angle(error, truth.errors[layer])
+            error_ratio[layer] = _ratio(error, truth.errors[layer])
+        paired = network.model == "MA"
+        forward, backward, alignment = {}, {}, {}
+        for pre, post in graph.ghost_connections if paired else ():
+            name = projection_name("ghost_forward", pre, post)
+            forward[name] = _norm(
+                weights[projection_name("feedforward", pre, post)] - weights[name]
+            )
+        for pre, post in graph.feedback_connections:
+            name = projection_name("ghost_feedback", pre, post)
+            back = feedback_weights(spec, weights, pre, post)
+            if paired:
+                backward[name] = _norm(back - weights[name])
+            name = projection_name("feedforward", pre, post)
+            alignment[name] = _angle(back, weights[name].T)
+        return Measurements(
+            error_angle=error_angle,
+            error_ratio=error_ratio,
+            update_angle={
+                name: _angle(changed[name] - weights[name], gradient)
+                for name, gradient in truth.weights.items()
+            },
+            state_mismatch={
+                layer: _size(predicted[f"pyramidal_{layer}"] - predicted[f"ghost_{layer}"])
+                for layer in (graph.ghost_layers if paired else ())
+            },
+            feedback_mismatch=mismatch,
+            residual=residual,
+            forward_distance=forward,
+            backward_distance=backward,
+            feedback_alignment=alignment,
+            settling_steps=self.settling_steps(weights),
+        )
+
+    def settling_steps(
+        self, weights: Mapping[str, np.ndarray], tolerance: float = 0.01
+    ) -> int | None:
+        """Count the steps until the prediction phase is at its fixed point.
+
+        Parameters
+        ----------
+        weights : dict of array
+            Weights by projection, in the paper's shapes.
+        tolerance : float, optional
+            How near, relative to the norm of a layer's states at the fixed point.
+
+        Returns
+        -------
+        int or None
+            The number after which every layer stays that near; None if there was still movement
+            after twenty times as many steps as the protocol has.
+        """
+        steps = _SETTLED * self.specification.protocol.prediction_steps
+        trace = self.states(weights, prediction_steps=steps, nudging_steps=0)
+        last = 0
+        for name, values in trace.items():
+            if not name.startswith("pyramidal"):
+                continue
+            goal = values[-1]
+            distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(_norm(goal), 1e-300)
+            if not distance[-1 - steps // 4] < tolerance / 10:
+                return None
+            last = max(last, int(np.flatnonzero(distance >= tolerance)[-1]) + 1)
+        return last
+
+
+def feedback_weights(
+    specification: Specification, weights: Mapping[str, np.ndarray], pre: int, post: int
+) -> np.ndarray:
+    """Give W^b from layer `post` to the lower layer `pre`, shape (N_pre, N_post)."""
+    if specification.network.feedback_of(pre) == "transpose":
+        return weights[projection_name("feedforward", pre, post)].T
+    return weights[projection_name("feedback", pre, post)]
+
+
+def backpropagate(
+    specification: Specification,
+    weights: Mapping[str, np.ndarray],
+    rates: np.ndarray,
+    labels: np.ndarray,
+) -> Gradients:
+    """Backpropagate through the feedforward network with the same W^f and biases.
+
+    Parameters
+    ----------
+    specification : Specification
+        The network.
+    weights : dict of array
+        Weights by projection, in the paper's shapes.
+    rates : array, shape (n_images, N_0)
+        Rates of the input units.
+    labels : array of int, shape (n_images,)
+        Classes.
+
+    Returns
+    -------
+    Gradients
+    """
+    network = specification.network
+    graph, top = network.graph, network.n_layers
+    functions = {layer: rate_function_of(network, layer) for layer in range(1, top + 1)}
+    rate, slope = {0: np.asarray(rates, float)}, {}
+    state = np.empty(0)
+    for layer in range(1, top + 1):
+        inputs = [
+            rate[pre] @ weights[projection_name("feedforward", pre, layer)].T
+            for pre in graph.below(layer)
+        ]
+        state = np.sum(inputs, axis=0)
+        if network.biases:
+            state = state + weights[f"bias_{layer}"][:, 0]
+        rate[layer] = functions[layer].function(state)
+        slope[layer] = functions[layer].derivative(state)
+    output = rate[top]
+    if network.loss == "cross_entropy":
+        exponential = np.exp(state - state.max(axis=1, keepdims=True))
+        output = exponential / exponential.sum(axis=1, keepdims=True)
+    errors = {top: np.eye(network.sizes[-1])[labels] - output}
+    for layer in range(top - 1, 0, -1):
+        errors[layer] = np.sum(
+            [
+                (errors[post] * slope[post]) @ weights[projection_name("feedforward", layer, post)]
+                for post in graph.above(layer)
+            ],
+            axis=0,
+        )
+    return Gradients(
+        errors,
+        {
+            projection_name("feedforward", pre, post): (
+                (errors[post] * slope[post]).T @ rate[pre] / len(rates)
+            )
+            for pre, post in graph.connections
+        },
+    )
+
+
+def _norm(values: np.ndarray) -> float:
+    return float(np.linalg.norm(values))
+
+
+def _size(values: np.ndarray) -> float:
+    """Root mean square over images of the norm over units."""
+    return _norm(values) / len(values) ** 0.5
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> float:
+    return _norm(a) / _norm(b) if _norm(b) else float("nan")
+
+
+def _angle(a: np.ndarray, b: np.ndarray) -> float:
+    size = _norm(a) * _norm(b)
+    if not size:
+        return float("nan")
+    return float(np.degrees(np.arccos(np.clip(np.vdot(a, b) / size, -1, 1))))

@@ -1,0 +1,143 @@
+"""Measurements against the oracle, and against cases whose answer is known."""
+
+import numpy as np
+import pytest
+
+from ghost_spiking.exceptions import DataError
+from ghost_spiking.measure import Probe, backpropagate
+from ghost_spiking.network import initial_weights
+from ghost_spiking.simulation import Simulation
+from ghost_spiking.specification import Specification
+
+from .numerics.oracle import Perceptron, angle
+from .numerics.test_engines import OPTIONS, SKIPPING, by_symbol, make, oracle_of
+
+CASES = {
+    "MA": {},
+    "MB": {"model": "MB"},
+    "alignment": {"feedback": "alignment"},
+    "skip": {"connections": SKIPPING},
+    "lesion": {"lesion": 0.5},
+    "cross-entropy": {"loss": "cross_entropy"},
+    "everything": OPTIONS["everything"],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_states_and_feedback_agree_with_oracle(case):
+    spec, weights, images, labels, _ = make(4, **CASES[case])
+    probe = Probe(spec, images, labels)
+    trace = probe.states(weights)
+    net = oracle_of(spec.replace(batch_size=len(images)), weights)
+    seen = []
+
+    def record(oracle):
+        seen.append({l: s.copy() for l, s in oracle.s.items()})
+
+    for eta in net.eta.values():
+        eta.update(dict.fromkeys(eta, 0.0))
+    net.present(images / 255, np.eye(4)[labels], record=record)
+    for layer in net.s:
+        expected = np.array([s[layer] for s in seen] + [net.s[layer]])
+        np.testing.assert_allclose(trace[f"pyramidal_{layer}"], expected, atol=1e-12)
+    for layer in net.g:
+        np.testing.assert_allclose(trace[f"ghost_{layer}"][-1], net.g[layer], atol=1e-12)
+    final = {name: values[-1] for name, values in trace.items()}
+    for layer in range(1, net.L):
+        top_down, cancelling = probe.feedback(weights, final, layer)
+        np.testing.assert_allclose(top_down, net.t(layer), atol=1e-12)
+        np.testing.assert_allclose(cancelling, net.c(layer), atol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["MA", "skip", "cross-entropy", "everything"])
+def test_backpropagation_agrees_with_oracle(case):
+    spec, weights, images, labels, _ = make(4, **CASES[case])
+    found = backpropagate(spec, weights, images / 255, labels)
+    network = spec.network
+    net = Perceptron(
+        network.connections, by_symbol(weights), network.rate_function, "loss" in CASES[case]
+    )
+    if case == "everything":
+        net.softmax = True
+    errors, descent = net.backpropagate(images / 255, np.eye(4)[labels])
+    for layer, error in errors.items():
+        np.testing.assert_allclose(found.errors[layer], error, atol=1e-12)
+    for (pre, post), gradient in descent.items():
+        name = f"feedforward_{post}" if post == pre + 1 else f"feedforward_{pre}_{post}"
+        np.testing.assert_allclose(found.weights[name], gradient / len(images), atol=1e-12)
+
+
+def ideal(hidden, beta=1e-3, **fields):
+    spec = Specification.create(
+        sizes=(9, *hidden, 4),
+        beta=beta,
+        prediction_steps=40,
+        nudging_steps=40,
+        initial_weights={"self_predicting": True, "feedforward": 2.0},
+        learning_rates={"feedforward": 1e-3, "ghost_forward": 0.0, "ghost_feedback": 0.0},
+        **fields,
+    )
+    rng = np.random.default_rng(4)
+    images = rng.integers(0, 256, (6, 9)).astype(np.uint8)
+    return spec, initial_weights(spec, 3), images, rng.integers(0, 4, 6)
+
+
+def test_ideal_ghosts_measure_as_theorem_1_says():
+    spec, weights, images, labels = ideal((8, 7))
+    before = {name: weight.copy() for name, weight in weights.items()}
+    found = Probe(spec, images, labels).measure(weights)
+    for layer in (1, 2):
+        assert found.error_angle[layer] < 0.1
+        assert found.error_ratio[layer] == pytest.approx(1, abs=0.01)
+        assert found.residual[layer] < 1e-6
+        assert found.feedback_mismatch[layer] < 1e-6
+    assert set(found.update_angle) == {"feedforward_1", "feedforward_2", "feedforward_3"}
+    # the error builds up during the nudging phase, the gradient does not
+    assert max(found.update_angle.values()) < 1
+    assert max(found.state_mismatch.values()) < 1e-6
+    assert max(found.forward_distance.values()) == 0
+    assert max(found.backward_distance.values()) == 0
+    assert max(found.feedback_alignment.values()) < 1e-4
+    assert 3 < found.settling_steps < 40
+    for name, weight in before.items():
+        np.testing.assert_array_equal(weights[name], weight)
+    row = found.flat()
+    assert row["error_angle[2]"] == found.error_angle[2]
+    assert row["settling_steps"] == found.settling_steps
+
+
+def test_wrong_ghosts_and_random_feedback_are_noticed():
+    spec, weights, images, labels = ideal((8, 7), feedback="alignment")
+    weights["ghost_feedback_3"] = weights["ghost_feedback_3"] + 1.0
+    weights["ghost_forward_2"] = weights["ghost_forward_2"] + np.eye(7, 8)
+    found = Probe(spec, images, labels).measure(weights)
+    assert found.error_angle[2] > 45
+    assert found.residual[2] > 0.1
+    assert found.backward_distance["ghost_feedback_3"] == pytest.approx(28**0.5)
+    assert found.forward_distance["ghost_forward_2"] == pytest.approx(7**0.5)
+    expected = angle(weights["feedback_2"], weights["feedforward_2"].T)
+    assert found.feedback_alignment["feedforward_2"] == pytest.approx(expected)
+    assert found.feedback_alignment["feedforward_2"] > 60
+
+
+def test_update_is_what_training_does():
+    spec, weights, images, labels, _ = make(11)
+    sim = Simulation(spec, device="numpy", precision="float64", weights=weights)
+    sim.present(images, labels)
+    for name, weight in Probe(spec, images, labels).update(weights).items():
+        np.testing.assert_allclose(weight, sim.weights[name], atol=1e-14)
+
+
+def test_settling_of_a_network_that_does_not_settle():
+    """Feedback of the wrong sign, which no ghost cancels, makes a loop that oscillates."""
+    spec, weights, images, labels = ideal((8,), time_step=1.0, feedback="alignment")
+    weights["feedforward_2"] = 10 * weights["feedforward_2"]
+    weights["feedback_2"] = -weights["feedforward_2"].T
+    weights["ghost_feedback_2"] = np.zeros((8, 4))
+    assert Probe(spec, images, labels).settling_steps(weights) is None
+
+
+def test_refuses_no_images():
+    spec, _, images, labels = ideal((8,))
+    with pytest.raises(DataError, match="no images"):
+        Probe(spec, images[:0], labels[:0])

@@ -19,7 +19,16 @@ from .network import projection_name, rate_function_of
 from .simulation import Simulation
 from .specification import Specification
 
-__all__ = ["Gradients", "Measurements", "Probe", "backpropagate"]
+__all__ = [
+    "Gradients",
+    "Measurements",
+    "Probe",
+    "backpropagate",
+    "backward_distance",
+    "feedback_alignment",
+    "feedback_weights",
+    "forward_distance",
+]
 
 #: A prediction phase that is long enough to tell where it would settle.
 _SETTLED = 20
@@ -289,19 +298,6 @@ class Probe:
             error_angle[layer] = _angle(error, truth.errors[layer])
             error_ratio[layer] = _ratio(error, truth.errors[layer])
         paired = network.model == "MA"
-        forward, backward, alignment = {}, {}, {}
-        for pre, post in graph.ghost_connections if paired else ():
-            name = projection_name("ghost_forward", pre, post)
-            forward[name] = _norm(
-                weights[projection_name("feedforward", pre, post)] - weights[name]
-            )
-        for pre, post in graph.feedback_connections:
-            name = projection_name("ghost_feedback", pre, post)
-            back = feedback_weights(spec, weights, pre, post)
-            if paired:
-                backward[name] = _norm(back - weights[name])
-            name = projection_name("feedforward", pre, post)
-            alignment[name] = _angle(back, weights[name].T)
         return Measurements(
             error_angle=error_angle,
             error_ratio=error_ratio,
@@ -315,9 +311,9 @@ class Probe:
             },
             feedback_mismatch=mismatch,
             residual=residual,
-            forward_distance=forward,
-            backward_distance=backward,
-            feedback_alignment=alignment,
+            forward_distance=forward_distance(spec, weights),
+            backward_distance=backward_distance(spec, weights),
+            feedback_alignment=feedback_alignment(spec, weights),
             settling_steps=self.settling_steps(weights),
         )
 
@@ -360,6 +356,47 @@ def feedback_weights(
     if specification.network.feedback_of(pre) == "transpose":
         return weights[projection_name("feedforward", pre, post)].T
     return weights[projection_name("feedback", pre, post)]
+
+
+def forward_distance(
+    specification: Specification, weights: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Give the Frobenius norms ||W^f - V^f|| by projection of ghosts; empty for MB."""
+    network = specification.network
+    return {
+        projection_name("ghost_forward", *pair): _norm(
+            weights[projection_name("feedforward", *pair)]
+            - weights[projection_name("ghost_forward", *pair)]
+        )
+        for pair in (network.graph.ghost_connections if network.model == "MA" else ())
+    }
+
+
+def backward_distance(
+    specification: Specification, weights: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Give the Frobenius norms ||W^b - V^b|| by projection of ghosts; empty for MB."""
+    network = specification.network
+    return {
+        projection_name("ghost_feedback", *pair): _norm(
+            feedback_weights(specification, weights, *pair)
+            - weights[projection_name("ghost_feedback", *pair)]
+        )
+        for pair in (network.graph.feedback_connections if network.model == "MA" else ())
+    }
+
+
+def feedback_alignment(
+    specification: Specification, weights: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Give the angles in degrees between W^b and W^f^T, by feedforward projection."""
+    return {
+        projection_name("feedforward", *pair): _angle(
+            feedback_weights(specification, weights, *pair),
+            weights[projection_name("feedforward", *pair)].T,
+        )
+        for pair in specification.network.graph.feedback_connections
+    }
 
 
 def backpropagate(

@@ -1,0 +1,171 @@
+"""What the experiments share: training runs that are saved when they end, and done only once.
+
+A `Task` is one network, one seed, so many epochs. `run_all` trains what is not there yet, several
+at a time, and saves each run in results/runs/ as soon as it is finished; whoever stops a
+script and starts it again loses at most the runs that were under way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import joblib
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from ghost_spiking import Specification
+from ghost_spiking.datasets import load
+from ghost_spiking.measure import backward_distance, forward_distance
+from ghost_spiking.simulation import Simulation
+from ghost_spiking.training import Training
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+#: Trained weights, for measurements afterwards; not in the repository.
+WEIGHTS = HERE / "weights"
+#: Colours of Okabe and Ito, which colour-blind people tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def options(function):
+    """Give a script the options --quick and --jobs."""
+    function = click.option("--quick", is_flag=True, help="A few minutes, on part of the data.")(
+        function
+    )
+    function = click.option(
+        "--jobs", default=os.cpu_count() or 1, show_default=True, help="Runs at the same time."
+    )(function)
+    return click.command(help=function.__doc__)(function)
+
+
+def folder(quick):
+    """Where results go; quick ones must not pass for real ones."""
+    path = HERE / "quick" if quick else RESULTS
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def specification(name, hidden, **fields):
+    """Give the network of a TOML file in models/, with hidden layers of these sizes."""
+    data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
+    data.setdefault("network", {})["sizes"] = [784, *hidden, 10]
+    return Specification.from_dict(data).replace(**fields)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training run.
+
+    `held_out` images are taken from the training set, and evaluated instead of the test set;
+    `images` limits the training set.
+    """
+
+    name: str
+    specification: Specification
+    seed: int
+    epochs: int
+    held_out: int = 0
+    images: int | None = None
+    keep_weights: bool = False
+
+    def description(self):
+        return {
+            "specification": self.specification.to_toml(),
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "held_out": self.held_out,
+            "images": self.images,
+        }
+
+    @property
+    def weights_file(self):
+        return WEIGHTS / f"{self.name}.npz"
+
+    def load(self, where):
+        """Give the saved run, or None if there is none that fits."""
+        try:
+            saved = json.loads((where / "runs" / f"{self.name}.json").read_text())
+        except (OSError, ValueError):
+            return None
+        same = all(saved.get(key) == value for key, value in self.description().items())
+        there = not self.keep_weights or self.weights_file.exists()
+        return saved if same and there else None
+
+    def data(self):
+        training, test = load("mnist")
+        if self.held_out:
+            training, test = training.split(self.held_out, seed=0)
+        return (training.take(self.images) if self.images else training), test
+
+    def run(self, where):
+        """Train, save and give the run."""
+        start = time.perf_counter()
+        training, test = self.data()
+        simulation = Simulation(self.specification, seed=self.seed)
+        trainer = Training(simulation, training, test, self.seed)
+        history = []
+        for _ in range(self.epochs):
+            epoch = trainer.run_epoch()
+            history.append(
+                {
+                    "online_accuracy": round(epoch.online_accuracy, 4),
+                    "test_accuracy": round(epoch.test_accuracy, 4),
+                    "forward_distance": forward_distance(self.specification, simulation.weights),
+                    "backward_distance": backward_distance(self.specification, simulation.weights),
+                }
+            )
+        saved = self.description() | {
+            "train_accuracy": round(trainer.evaluate(training), 4),
+            "test_accuracy": history[-1]["test_accuracy"],
+            "seconds": round(time.perf_counter() - start, 1),
+            "version": version("ghost-spiking"),
+            "history": history,
+        }
+        if self.keep_weights:
+            WEIGHTS.mkdir(exist_ok=True)
+            partial = self.weights_file.with_suffix(".part.npz")
+            np.savez(partial, **simulation.weights)
+            os.replace(partial, self.weights_file)
+        (where / "runs").mkdir(exist_ok=True)
+        partial = where / "runs" / f"{self.name}.part"
+        partial.write_text(json.dumps(saved, indent=1) + "\n")
+        os.replace(partial, where / "runs" / f"{self.name}.json")
+        return saved
+
+
+def run_all(tasks, where, jobs):
+    """Give the runs of all tasks; train those that are missing, and show the time left."""
+    runs = {task.name: task.load(where) for task in tasks}
+    missing = [task for task in tasks if runs[task.name] is None]
+    if missing:
+        # One program for each architecture: compile them before the processes start.
+        for spec in {task.specification.network: task.specification for task in missing}.values():
+            Simulation(spec)
+        work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            joblib.delayed(_named)(task, where) for task in missing
+        )
+        for name, run in tqdm(work, total=len(missing), unit=" runs"):
+            runs[name] = run
+            tqdm.write(f"{name}: {run['test_accuracy']:.2f} % in {run['seconds']:.0f} s")
+    return [runs[task.name] for task in tasks]
+
+
+def _named(task, where):
+    return task.name, task.run(where)
+
+
+def figure(rows=1, columns=1, width=3.4, height=2.6):
+    """Make a figure of panels that are as wide as a column of a paper."""
+    drawing = Figure(figsize=(width * columns, height * rows), dpi=200, layout="constrained")
+    axes = drawing.subplots(rows, columns, squeeze=False)
+    for panel in axes.flat:
+        panel.grid(alpha=0.3, linewidth=0.5)
+    return drawing, axes

@@ -1,0 +1,118 @@
+"""Table 1: MA and MB, 100, 300 and 500 hidden units, transpose feedback and feedback alignment.
+
+python experiments/table1.py [--quick]
+"""
+
+import csv
+
+import numpy as np
+from lab import COLOURS, Task, figure, folder, options, run_all, specification
+
+UNITS = (100, 300, 500)
+FEEDBACKS = ("transpose", "alignment")
+SEEDS = range(5)
+#: Epochs of MA and MB.
+EPOCHS = {"MA": 40, "MB": 40}
+#: Accuracy on training and test images, as printed in the paper.
+PAPER = {
+    ("MA", 100, "transpose"): (99.97, 97.69), ("MA", 100, "alignment"): (99.88, 97.50),
+    ("MA", 300, "transpose"): (100.0, 98.22), ("MA", 300, "alignment"): (99.99, 97.98),
+    ("MA", 500, "transpose"): (100.0, 98.29), ("MA", 500, "alignment"): (100.0, 98.10),
+    ("MB", 100, "transpose"): (99.31, 97.22), ("MB", 100, "alignment"): (98.93, 97.39),
+    ("MB", 300, "transpose"): (99.70, 98.05), ("MB", 300, "alignment"): (99.48, 97.98),
+    ("MB", 500, "transpose"): (99.76, 98.13), ("MB", 500, "alignment"): (99.56, 98.01),
+}  # fmt: skip
+
+
+def task(model, units, feedback, seed, quick=False):
+    return Task(
+        f"{model}-{feedback}-{units}-seed{seed}",
+        specification(model, [units], feedback=feedback),
+        seed,
+        2 if quick else EPOCHS[model],
+        images=5000 if quick else None,
+    )
+
+
+@options
+def main(quick, jobs):
+    """Reproduce Table 1."""
+    where = folder(quick)
+    cells = [cell for cell in PAPER if not quick or cell[1] == 100]
+    # First one seed of every cell, so that an unfinished table shows all of them.
+    seeds = SEEDS[:2] if quick else SEEDS
+    order = [(cell, seed) for seed in seeds for cell in cells]
+    tasks = [task(*cell, seed, quick) for cell, seed in order]
+    runs = run_all(tasks, where, jobs)
+    write(order, runs, where)
+
+
+def write(order, runs, where):
+    with open(where / "table1.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["model", "units", "feedback", "seed", "epochs", "train_accuracy",
+                         "test_accuracy", "seconds", "version"])  # fmt: skip
+        for ((model, units, feedback), seed), run in sorted(
+            zip(order, runs, strict=True), key=lambda item: item[0]
+        ):
+            writer.writerow([model, units, feedback, seed, run["epochs"], run["train_accuracy"],
+                             run["test_accuracy"], run["seconds"], run["version"]])  # fmt: skip
+    cells = {}
+    for (cell, _), run in zip(order, runs, strict=True):
+        cells.setdefault(cell, []).append((run["train_accuracy"], run["test_accuracy"]))
+    lines = [
+        "| model | units | feedback | train, paper | train, ours | test, paper | test, ours | "
+        "difference | runs |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for cell in [cell for cell in PAPER if cell in cells]:
+        values, paper = np.array(cells[cell]), PAPER[cell]
+        mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1 if len(values) > 1 else 0)
+        lines.append(
+            f"| {' | '.join(map(str, cell))} | {paper[0]:.2f} | {mean[0]:.2f} ± {spread[0]:.2f} | "
+            f"{paper[1]:.2f} | {mean[1]:.2f} ± {spread[1]:.2f} | {mean[1] - paper[1]:+.2f} | "
+            f"{len(values)} |"
+        )
+    text = "\n".join(lines) + "\n"
+    (where / "table1.md").write_text(text)
+    print(text)
+    draw(cells, where / "table1.png")
+
+
+def draw(cells, path):
+    drawing, axes = figure(1, 2)
+    for panel, model in zip(axes.flat, ("MA", "MB"), strict=True):
+        for feedback, colour, shift in zip(FEEDBACKS, COLOURS, (-12, 12), strict=False):
+            units = [n for n in UNITS if (model, n, feedback) in cells]
+            tests = [np.array(cells[model, n, feedback])[:, 1] for n in units]
+            panel.errorbar(
+                [n + shift for n in units],
+                [values.mean() for values in tests],
+                [values.std() for values in tests],
+                fmt="o",
+                ms=4,
+                capsize=3,
+                color=colour,
+                label=feedback,
+            )
+            panel.plot(
+                [n + shift for n in units],
+                [PAPER[model, n, feedback][1] for n in units],
+                "_",
+                ms=14,
+                mew=1.5,
+                color=colour,
+                label=f"{feedback}, paper",
+            )
+        panel.set_title(model, fontsize="medium")
+        panel.set_xlabel("hidden units")
+        panel.set_ylabel("accuracy on test images (%)")
+        panel.set_xticks(UNITS)
+        panel.set_xlim(20, 580)
+    axes[0, 1].sharey(axes[0, 0])
+    axes[0, 0].legend(frameon=False, fontsize="small", loc="lower right")
+    drawing.savefig(path)
+
+
+if __name__ == "__main__":
+    main()

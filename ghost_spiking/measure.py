@@ -343,7 +343,7 @@ class Probe:
                 continue
             goal = values[-1]
             distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(_norm(goal), 1e-300)
-            if not distance[-1 - steps // 4] < tolerance / 10:
+            if not distance[-1 - steps // 4 :].max() < tolerance / 10:
                 return None
             last = max(last, int(np.flatnonzero(distance >= tolerance)[-1]) + 1)
         return last

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ghost_spiking import Specification
 from ghost_spiking.datasets import load
-from ghost_spiking.measure import backward_distance, forward_distance
+from ghost_spiking.measure import backward_distance, feedback_alignment, forward_distance
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.training import Training
 
@@ -65,7 +65,8 @@ class Task:
     """One training run.
 
     `held_out` images are taken from the training set, and evaluated instead of the test set;
-    `images` limits the training set.
+    `images` limits the training set. In `rest` further epochs only ghosts (and learned feedback)
+    learn, so that what they still have to catch up with shows.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Task:
     epochs: int
     held_out: int = 0
     images: int | None = None
+    rest: int = 0
     keep_weights: bool = False
 
     def description(self):
@@ -83,11 +85,23 @@ class Task:
             "epochs": self.epochs,
             "held_out": self.held_out,
             "images": self.images,
+            "rest": self.rest,
         }
 
-    @property
-    def weights_file(self):
-        return WEIGHTS / f"{self.name}.npz"
+    def weights_file(self, moment=""):
+        return WEIGHTS / f"{self.name}{moment and ', '}{moment}.npz"
+
+    def save_weights(self, moment, weights):
+        if self.keep_weights:
+            WEIGHTS.mkdir(exist_ok=True)
+            partial = WEIGHTS / f"{self.name}.part.npz"
+            np.savez(partial, **weights)
+            os.replace(partial, self.weights_file(moment))
+
+    def weights(self, moment=""):
+        """Give the weights at the end, or of another moment, in double precision."""
+        with np.load(self.weights_file(moment)) as archive:
+            return {name: archive[name].astype(float) for name in archive.files}
 
     def load(self, where):
         """Give the saved run, or None if there is none that fits."""
@@ -96,7 +110,7 @@ class Task:
         except (OSError, ValueError):
             return None
         same = all(saved.get(key) == value for key, value in self.description().items())
-        there = not self.keep_weights or self.weights_file.exists()
+        there = not self.keep_weights or self.weights_file().exists()
         return saved if same and there else None
 
     def data(self):
@@ -112,7 +126,12 @@ class Task:
         simulation = Simulation(self.specification, seed=self.seed)
         trainer = Training(simulation, training, test, self.seed)
         history = []
-        for _ in range(self.epochs):
+        for number in range(self.epochs + self.rest):
+            if number == self.epochs:
+                self.save_weights("before rest", simulation.weights)
+                simulation.specification = self.specification.replace(
+                    learning_rates={"feedforward": 0.0, "bias": 0.0}
+                )
             epoch = trainer.run_epoch()
             history.append(
                 {
@@ -120,6 +139,9 @@ class Task:
                     "test_accuracy": round(epoch.test_accuracy, 4),
                     "forward_distance": forward_distance(self.specification, simulation.weights),
                     "backward_distance": backward_distance(self.specification, simulation.weights),
+                    "feedback_alignment": feedback_alignment(
+                        self.specification, simulation.weights
+                    ),
                 }
             )
         saved = self.description() | {
@@ -129,11 +151,7 @@ class Task:
             "version": version("ghost-spiking"),
             "history": history,
         }
-        if self.keep_weights:
-            WEIGHTS.mkdir(exist_ok=True)
-            partial = self.weights_file.with_suffix(".part.npz")
-            np.savez(partial, **simulation.weights)
-            os.replace(partial, self.weights_file)
+        self.save_weights("", simulation.weights)
         (where / "runs").mkdir(exist_ok=True)
         partial = where / "runs" / f"{self.name}.part"
         partial.write_text(json.dumps(saved, indent=1) + "\n")

@@ -6,6 +6,8 @@ All trials were judged on training images that had been held out. What the numbe
   stays below a bound, so their rates are inversely proportional to the number of
   presynaptic units, summed over all connections that a unit receives.
 * W^f learns slower the closer it is to the output, in all the literature on two-phase learning.
+  Between hidden layers it has to be slow enough for the ghosts to follow: what they have not
+  learned yet is noise in the errors of all layers below.
 * Weight changes that are averaged over fewer than 100 images are noisier, so all rates are
   smaller, by a square root.
 * Rates of units that are not between 0 and 1 have larger squares and steeper slopes: W^f and
@@ -57,19 +59,27 @@ def defaults(
 
     if replicating:
         ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
-        beta, output_rate, ghost_gain = (1.0 if deep else 3.0), 0.2, 1.0
-        cancel = 4.0 if deep else 2.0
+        beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
+        imitate, cancel = (3.5, 4.0) if deep else (5.0, 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
-        beta, output_rate, ghost_gain, cancel = 6.0, 0.1, 6.0, 5.0
+        beta, first_rate, output_rate, ghost_gain = 6.0, 2.0, 0.1, 3.0
+        imitate, cancel = 0.0, 20.0
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
     slower = _STEEPER.get(str(network.get("rate_function", "sigmoid")), _UNKNOWN_FUNCTION)
-    output_rate *= slower
     squares = 1.0 if slower == 1.0 else (0.25 if slower > 0.1 else 0.05)
     if slower < 1.0:
         ghost_gain = 1.0
-    imitate, cancel = 5.0 * squares, cancel * squares
+    imitate, cancel = imitate * squares, cancel * squares
+
+    def hebbian(pre: int, post: int) -> float:
+        if post == top:
+            rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
+        else:
+            rate = 6.0 / graph.sizes[pre] if pre > 0 else first_rate
+        return rate * slower * noise
+
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
     if deep:
         gains = [2.0] * len(graph.connections)
@@ -83,9 +93,7 @@ def defaults(
     def cancellation(pre: int) -> float:
         return cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre)) * noise
 
-    feedforward = rates.get("feedforward") or tuple(
-        (output_rate if post == top else 20 * output_rate) * noise for _, post in graph.connections
-    )
+    feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
         imitation(post) for _, post in graph.ghost_connections
     )
@@ -108,7 +116,7 @@ def defaults(
             "feedback": ones,
             "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
             "ghost_feedback": ones,
-            "ghost_bias": 0.0,
+            "ghost_bias": 0.0 if replicating else -2.0,
             "ghost_distribution": "uniform",
             "self_predicting": replicating
             and (deep or slower < 1.0)
@@ -120,17 +128,17 @@ def defaults(
             "nudging_steps": 12,
             "beta": beta,
             "batch_size": 100,
-            "ghost_delay": 0,
+            "ghost_delay": 0 if replicating else 1,
             "ghost_onset": 0,
             "feedforward_onset": 0,
-            "ghost_rate": 0.5,
+            "ghost_rate": 0.2,
         },
         "learning_rates": {
             "feedforward": feedforward,
             "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
             "ghost_forward": ghost_forward,
             "ghost_bias": tuple(
-                ghost_nearest.get(layer, 0.0) if replicating else 0.0
+                ghost_nearest.get(layer, 0.0) if replicating else 0.05 * noise
                 for layer in graph.ghost_layers
             ),
             "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),

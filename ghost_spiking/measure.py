@@ -257,50 +257,69 @@ class Probe:
             cancelling = cancelling + (rate * intact) @ ghost_weights.T
         return np.asarray(top_down), np.asarray(cancelling)
 
-    def measure(
+    def errors(
         self,
         weights: Mapping[str, np.ndarray],
         *,
         beta: float | None = None,
         nudging_steps: int | None = None,
-    ) -> Measurements:
-        """Measure a network with these weights.
+    ) -> dict[int, tuple[float, float]]:
+        """Compare e at the end of the nudging phase with -dL/d rho(s), for Theorem 1.
 
         Parameters
         ----------
         weights : dict of array
             Weights by projection, in the paper's shapes.
         beta, nudging_steps : optional
-            Other values than those of the protocol, for the errors e (not for the update).
+            Other values than those of the protocol.
+
+        Returns
+        -------
+        dict of int to (float, float)
+            Angle in degrees, and norm of e over beta times the norm of -dL/d rho(s), by hidden
+            layer.
+        """
+        beta = self.specification.protocol.beta if beta is None else beta
+        truth = backpropagate(
+            self.specification, weights, self._images / self._maximum, self._labels
+        )
+        trace = self.states(weights, beta=beta, nudging_steps=nudging_steps)
+        nudged = {name: values[-1] for name, values in trace.items()}
+        found = {}
+        for layer in self.specification.network.graph.feedback_targets:
+            top_down, cancelling = self.feedback(weights, nudged, layer)
+            error = (top_down - cancelling) / beta
+            found[layer] = _angle(error, truth.errors[layer]), _ratio(error, truth.errors[layer])
+        return found
+
+    def measure(self, weights: Mapping[str, np.ndarray]) -> Measurements:
+        """Measure everything of a network with these weights.
+
+        Parameters
+        ----------
+        weights : dict of array
+            Weights by projection, in the paper's shapes.
 
         Returns
         -------
         Measurements
         """
         spec = self.specification
-        network, protocol = spec.network, spec.protocol
-        graph = network.graph
-        steps = protocol.prediction_steps
-        beta = protocol.beta if beta is None else beta
+        network, graph = spec.network, spec.network.graph
         truth = backpropagate(spec, weights, self._images / self._maximum, self._labels)
-        trace = self.states(weights, beta=beta, nudging_steps=nudging_steps)
-        predicted = {name: values[steps] for name, values in trace.items()}
-        nudged = {name: values[-1] for name, values in trace.items()}
+        errors = self.errors(weights)
+        trace = self.states(weights, nudging_steps=0)
+        predicted = {name: values[-1] for name, values in trace.items()}
         changed = self.update(weights)
-
-        mismatch, residual, error_angle, error_ratio = {}, {}, {}, {}
+        mismatch, residual = {}, {}
         for layer in graph.feedback_targets:
             top_down, cancelling = self.feedback(weights, predicted, layer)
             mismatch[layer] = _size(top_down - cancelling)
             residual[layer] = _ratio(top_down - cancelling, top_down)
-            top_down, cancelling = self.feedback(weights, nudged, layer)
-            error = (top_down - cancelling) / beta
-            error_angle[layer] = _angle(error, truth.errors[layer])
-            error_ratio[layer] = _ratio(error, truth.errors[layer])
         paired = network.model == "MA"
         return Measurements(
-            error_angle=error_angle,
-            error_ratio=error_ratio,
+            error_angle={layer: angle for layer, (angle, _) in errors.items()},
+            error_ratio={layer: ratio for layer, (_, ratio) in errors.items()},
             update_angle={
                 name: _angle(changed[name] - weights[name], gradient)
                 for name, gradient in truth.weights.items()

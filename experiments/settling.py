@@ -1,0 +1,84 @@
+"""Steps until the prediction phase is within 1 % of its fixed point, over depth.
+
+It uses the networks of theorem1.py, and trains those that are missing.
+
+python experiments/settling.py [--quick]
+"""
+
+import csv
+
+from lab import COLOURS, figure, folder, options, run_all
+from theorem1 import DEPTHS, task
+
+from ghost_spiking.measure import Probe
+from ghost_spiking.network import initial_weights
+
+#: Free steps in the published settings of equilibrium propagation (Scellier & Bengio 2017), whose
+#: time step is the same: dt = 0.5.
+EQUILIBRIUM_PROPAGATION = {1: 20, 2: 150, 3: 500}
+
+
+@options
+def main(quick, jobs):
+    """Count the steps that the prediction phase needs."""
+    where = folder(quick)
+    depths = DEPTHS[:2] if quick else DEPTHS
+    tasks = [task(depth, quick) for depth in depths]
+    run_all(tasks, where, jobs)
+    rows = []
+    for depth, trained in zip(depths, tasks, strict=True):
+        spec = trained.specification
+        _, held_out = trained.data()
+        probe = Probe(spec, held_out.images[:500], held_out.labels[:500])
+        rows.append(
+            {
+                "hidden_layers": depth,
+                "trained": probe.settling_steps(trained.weights("before rest")),
+                "untrained": probe.settling_steps(initial_weights(spec, 0)),
+                "without_feedback": feedforward_steps(probe, trained.weights("before rest")),
+                "equilibrium_propagation": EQUILIBRIUM_PROPAGATION.get(depth),
+            }
+        )
+        print(rows[-1], flush=True)
+    with open(where / "settling.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    draw(rows, where / "settling.png")
+
+
+def feedforward_steps(probe, weights):
+    """Count the steps of the same network if all feedback were cancelled perfectly."""
+    ideal = dict(weights)
+    for name in weights:
+        if name.startswith("ghost_forward"):
+            number = name.removeprefix("ghost_forward")
+            ideal[name] = weights[f"feedforward{number}"]
+            ideal[f"ghost_feedback{number}"] = weights[f"feedforward{number}"].T
+            ideal[f"ghost_bias{number}"] = weights[f"bias{number}"]
+    return probe.settling_steps(ideal)
+
+
+def draw(rows, path):
+    drawing, axes = figure()
+    panel = axes[0, 0]
+    for key, colour, marker, label in (
+        ("equilibrium_propagation", COLOURS[1], "s--", "equilibrium propagation, published"),
+        ("trained", COLOURS[0], "o-", "ghost units, trained"),
+        ("without_feedback", COLOURS[2], "^:", "the same, feedback cancelled perfectly"),
+    ):
+        points = [(row["hidden_layers"], row[key]) for row in rows if row[key] is not None]
+        if points:
+            panel.plot(*zip(*points, strict=True), marker, ms=4, color=colour, label=label)
+    panel.set_yscale("log")
+    panel.set_ylim(5, 1000)
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.set_xticks([row["hidden_layers"] for row in rows])
+    panel.set_xlabel("hidden layers")
+    panel.set_ylabel("steps of dt = 0.5 $\\tau$ to within 1 %")
+    panel.legend(frameon=False, fontsize="x-small")
+    drawing.savefig(path)
+
+
+if __name__ == "__main__":
+    main()

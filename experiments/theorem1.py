@@ -1,0 +1,124 @@
+"""Theorem 1: the error of hidden units against backpropagation, over depth and nudging strength.
+
+Networks of one to five hidden layers are trained on 50,000 images. After that only ghosts learn
+for two epochs. Errors are measured on held-out training images.
+
+python experiments/theorem1.py [--quick]
+"""
+
+import csv
+
+import numpy as np
+from lab import COLOURS, Task, figure, folder, options, run_all, specification
+
+from ghost_spiking.measure import Probe
+
+UNITS = 100
+DEPTHS = (1, 2, 3, 4, 5)
+BETAS = tuple(float(beta) for beta in np.round(np.logspace(-2, 1.5, 15), 4))
+#: Long enough for the error to reach the lowest of five hidden layers.
+NUDGING_STEPS = 60
+MOMENTS = ("before rest", "")
+
+
+def task(depth, quick=False):
+    return Task(
+        f"MA-deep-{depth}x{UNITS}",
+        specification("deep", [UNITS] * depth),
+        seed=0,
+        epochs=2 if quick else 15,
+        rest=1 if quick else 2,
+        held_out=10_000,
+        images=5000 if quick else None,
+        keep_weights=True,
+    )
+
+
+@options
+def main(quick, jobs):
+    """Measure Theorem 1."""
+    where = folder(quick)
+    depths = DEPTHS[:2] if quick else DEPTHS
+    tasks = [task(depth, quick) for depth in depths]
+    run_all(tasks, where, jobs)
+    rows = []
+    for depth, trained in zip(depths, tasks, strict=True):
+        _, held_out = trained.data()
+        probe = Probe(trained.specification, held_out.images[:500], held_out.labels[:500])
+        for moment in MOMENTS:
+            weights = trained.weights(moment)
+            for beta in BETAS:
+                found = probe.errors(weights, beta=beta, nudging_steps=NUDGING_STEPS)
+                for layer, (angle, ratio) in found.items():
+                    rows.append([depth, moment or "after rest", beta, layer, angle, ratio])
+        print(f"{depth} hidden layers measured", flush=True)
+    with open(where / "theorem1.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["hidden_layers", "weights", "beta", "layer", "angle", "ratio"])
+        writer.writerows([*row[:4], f"{row[4]:.3f}", f"{row[5]:.4f}"] for row in rows)
+    report(rows)
+    draw(rows, where / "theorem1.png", depths)
+
+
+def select(rows, depth, moment="after rest"):
+    """Give angles and ratios of one network: arrays of shape (layers, betas)."""
+    chosen = [row for row in rows if row[0] == depth and row[1] == moment]
+    shape = (len(BETAS), depth)
+    angles = np.array([row[4] for row in chosen]).reshape(shape).T
+    return angles, np.array([row[5] for row in chosen]).reshape(shape).T
+
+
+def best(rows, depth, moment="after rest"):
+    """Give the index of the nudging strength with the smallest of the layers' largest angles."""
+    return int(select(rows, depth, moment)[0].max(axis=0).argmin())
+
+
+def report(rows):
+    for depth in sorted({row[0] for row in rows}):
+        for moment in ("before rest", "after rest"):
+            angles, ratios = select(rows, depth, moment)
+            index = best(rows, depth, moment)
+            print(
+                f"{depth} hidden layers, {moment}, beta = {BETAS[index]:g}: angles "
+                f"{np.round(angles[:, index], 1)}, ratios {np.round(ratios[:, index], 2)}"
+            )
+
+
+def draw(rows, path, depths):
+    drawing, axes = figure(2, 2)
+    shown = 3 if 3 in depths else max(depths)
+    angles, ratios = select(rows, shown)
+    for layer in range(shown):
+        label = f"hidden layer {layer + 1} of {shown}"
+        axes[0, 0].plot(BETAS, angles[layer], "o-", ms=3, color=COLOURS[layer], label=label)
+        axes[1, 0].plot(BETAS, ratios[layer], "o-", ms=3, color=COLOURS[layer], label=label)
+    for panel in axes[:, 0]:
+        panel.set_xscale("log")
+        panel.set_xlabel(r"nudging strength $\beta$")
+    for depth in depths:
+        angles, ratios = select(rows, depth)
+        index = best(rows, depth)
+        label = f"{depth} hidden, " + rf"$\beta$ = {BETAS[index]:.2g}"
+        layers = np.arange(1, depth + 1)
+        colour = COLOURS[depth - 1]
+        axes[0, 1].plot(layers, angles[:, index], "o-", ms=3, color=colour, label=label)
+        axes[1, 1].plot(layers, ratios[:, index], "o-", ms=3, color=colour, label=label)
+    for panel in axes[:, 1]:
+        panel.set_xlabel("hidden layer")
+        panel.set_xticks(range(1, max(depths) + 1))
+    for panel in axes[0]:
+        panel.set_ylabel("angle to the gradient (degrees)")
+        panel.axhline(10, color="black", lw=0.8, ls=":")
+        panel.legend(frameon=False, fontsize="x-small")
+        panel.set_ylim(0, 90 if panel is axes[0, 0] else 30)
+    for panel in axes[1]:
+        panel.set_ylabel("magnitude over that of the gradient")
+        panel.axhspan(0.8, 1.25, color="black", alpha=0.08, lw=0)
+        panel.set_yscale("log")
+        panel.yaxis.set_major_formatter("{x:g}")
+    axes[1, 1].set_ylim(0.4, 2.5)
+    drawing.savefig(path)
+
+
+if __name__ == "__main__":
+    main()

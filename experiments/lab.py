@@ -80,7 +80,6 @@ class Task:
 
     def description(self):
         return {
-            "specification": self.specification.to_toml(),
             "seed": self.seed,
             "epochs": self.epochs,
             "held_out": self.held_out,
@@ -110,6 +109,8 @@ class Task:
         except (OSError, ValueError):
             return None
         same = all(saved.get(key) == value for key, value in self.description().items())
+        # Fields that did not exist when it was saved have their defaults now.
+        same = same and Specification.from_toml(saved["specification"]) == self.specification
         there = not self.keep_weights or self.weights_file().exists()
         return saved if same and there else None
 
@@ -145,6 +146,7 @@ class Task:
                 }
             )
         saved = self.description() | {
+            "specification": self.specification.to_toml(),
             "train_accuracy": round(trainer.evaluate(training), 4),
             "test_accuracy": history[-1]["test_accuracy"],
             "seconds": round(time.perf_counter() - start, 1),

@@ -71,6 +71,9 @@ def defaults(
     squares = 1.0 if slower == 1.0 else (0.25 if slower > 0.1 else 0.05)
     if slower < 1.0:
         ghost_gain = 1.0
+    # Homeostasis keeps the ghosts of MB sparse if rates are between 0 and 1.
+    sparse = not replicating and slower == 1.0
+    cancel = cancel if replicating or sparse else 5.0
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
@@ -116,7 +119,7 @@ def defaults(
             "feedback": ones,
             "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
             "ghost_feedback": ones,
-            "ghost_bias": 0.0 if replicating else -2.0,
+            "ghost_bias": -2.0 if sparse else 0.0,
             "ghost_distribution": "uniform",
             "self_predicting": replicating
             and (deep or slower < 1.0)
@@ -128,9 +131,10 @@ def defaults(
             "nudging_steps": 12,
             "beta": beta,
             "batch_size": 100,
-            "ghost_delay": 0 if replicating else 1,
+            "ghost_delay": int(sparse),
             "ghost_onset": 0,
             "feedforward_onset": 0,
+            "half_life": 0,
             "ghost_rate": 0.2,
         },
         "learning_rates": {
@@ -138,7 +142,7 @@ def defaults(
             "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
             "ghost_forward": ghost_forward,
             "ghost_bias": tuple(
-                ghost_nearest.get(layer, 0.0) if replicating else 0.05 * noise
+                ghost_nearest.get(layer, 0.0) if replicating else 0.05 * noise * sparse
                 for layer in graph.ghost_layers
             ),
             "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),

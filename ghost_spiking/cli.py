@@ -69,10 +69,16 @@ _as_json = click.option(
 )
 @click.option(
     "--feedback",
-    type=click.Choice(["transpose", "alignment"]),
-    help="Feedback weights are the transposed forward weights, or fixed and random.",
+    metavar="KIND[,KIND...]",
+    help="transpose, alignment (fixed and random) or reconstruction (learned): one kind for all "
+    "hidden layers, or one for each.",
 )
 @click.option("--hidden", metavar="N[,N...]", help="Units of each hidden layer.  [default: 500]")
+@click.option(
+    "--loss",
+    type=click.Choice(["squared_error", "cross_entropy"]),
+    help="Squared error of the output's rates, or cross-entropy of a softmax.",
+)
 @click.option("--ghosts", type=click.IntRange(min=1), help="Ghosts per layer (MB only).")
 @click.option(
     "--epochs",
@@ -115,6 +121,7 @@ def train(
     dataset: str,
     model: str | None,
     feedback: str | None,
+    loss: str | None,
     hidden: str | None,
     ghosts: int | None,
     epochs: int | None,
@@ -141,7 +148,8 @@ def train(
         training = training.take(min(limit, len(training)))
     choices = {
         "model": model.upper() if model else None,
-        "feedback": feedback,
+        "feedback": feedback.split(",") if feedback and "," in feedback else feedback,
+        "loss": loss,
         "ghosts": ghosts,
         "batch_size": batch_size,
     }
@@ -219,8 +227,9 @@ def _specification(
 def _title(specification: Specification, training: Dataset, engine: str) -> str:
     network = specification.network
     sizes = "-".join(map(str, network.sizes))
+    feedback = ", ".join(dict.fromkeys(network.feedback))
     return (
-        f"{network.model}, {network.feedback} feedback, {sizes}: {len(training)} images of "
+        f"{network.model}, {feedback} feedback, {sizes}: {len(training)} images of "
         f"{training.name}, engine {engine}"
     )
 

@@ -411,8 +411,10 @@ def run_time_values(
         "targets.steps": steps,
         "targets.scale": 1.0,
     }
+    decay = 0.5 ** (presented / protocol.half_life) if protocol.half_life else 1.0
     for name, eta in projection_rates(specification).items():
-        values[f"{name}.eta"] = eta if learn else 0.0
+        slower = decay if name.startswith(("feedforward", "bias")) else 1.0
+        values[f"{name}.eta"] = eta * slower if learn else 0.0
     if network.model == "MB" and network.biases:
         for layer in network.graph.ghost_layers:
             values[f"ghost_bias_{layer}.goal"] = protocol.ghost_rate

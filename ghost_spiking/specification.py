@@ -265,6 +265,9 @@ class Protocol(_Section):
     ghost_onset, feedforward_onset : int
         Presentations (mini-batches) at the beginning of training in which ghosts, or W^f,
         do not learn.
+    half_life : int
+        Presentations after which the learning rates of W^f have halved, 0 for constant rates. They
+        change at the beginning of each epoch. Ghosts go on learning, and catch up.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : LearningRates
@@ -279,6 +282,7 @@ class Protocol(_Section):
     ghost_delay: _Steps
     ghost_onset: _Steps
     feedforward_onset: _Steps
+    half_life: _Steps
     ghost_rate: _Number
     learning_rates: LearningRates
 

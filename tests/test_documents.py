@@ -29,7 +29,9 @@ def test_toml_blocks_are_specifications(block):
     assert Specification.from_toml(block)
 
 
-@pytest.mark.parametrize("name", ["specification", "dense.synapses"])
+@pytest.mark.parametrize(
+    "name", ["specification", "dense.synapses", "equations", "network", "measure"]
+)
 def test_examples_in_docstrings(name):
     module = importlib.import_module(f"ghost_spiking.{name}")
     from brian2 import prefs
@@ -52,7 +54,7 @@ def test_links_lead_somewhere():
 
 def test_public_names_have_docstrings():
     for name in ["specification", "network", "simulation", "training", "runs", "plotting", "bench",
-                 "datasets", "dense"]:  # fmt: skip
+                 "datasets", "dense", "measure", "equations"]:  # fmt: skip
         module = importlib.import_module(f"ghost_spiking.{name}")
         for public in module.__all__:
             thing = getattr(module, public)

@@ -121,3 +121,64 @@ def test_unknown_field_and_missing_file(tmp_path):
 def test_knows_nothing_of_brian2():
     code = "import sys, ghost_spiking.specification; sys.exit('brian2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SIZES = "[network]\nsizes = [4, 3, 3, 2]\n"
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("connections = 3", "needs pairs of layers"),
+        ("connections = [[0, 1, 2]]", "needs pairs of layers"),
+        ("connections = [[0, 1], [1, 2], [2, 4]]", "a layer that does not exist"),
+        ("connections = [[0, 1], [1, 2], [2, 1], [2, 3]]", "would close a cycle"),
+        ("connections = [[0, 1], [1, 1], [1, 2], [2, 3]]", "would close a cycle"),
+        ("connections = [[0, 1], [1, 2], [1, 2], [2, 3]]", "more than once"),
+        ("connections = [[0, 1], [1, 2], [1, 3]]", "layer 2 sends to no other layer"),
+        ("connections = [[0, 1], [1, 3], [2, 3]]", "layer 2 receives nothing"),
+        ("feedback = ['transpose']", "one value, or 2, one for each hidden layer"),
+        ("feedback = 'magic'", "network.feedback"),
+        ("lesion = 1.0", "network.lesion"),
+        ("dale = 1", "network.dale"),
+        ("dale = true\ninitial_weights = { self_predicting = true }", "obey Dale's law too"),
+        ("initial_weights = { ghost_distribution = 'cauchy' }", "ghost_distribution"),
+        ("rate_function = 'sigmod'", "did you mean 'sigmoid'"),
+        ("rate_function = 'cbrt(s)'", "no known derivative"),
+        ("rate_function = 's if s > 0 else 0'", "can't be used"),
+        ("rate_function = 's +'", "network.rate_function"),
+        ("rate_function = '1.0'", "does not depend on s"),
+        ("rate_function = 's.real'", "can't be used"),
+        ("[protocol]\nghost_delay = -1", "protocol.ghost_delay"),
+        ("[protocol]\nhalf_life = 2.5", "protocol.half_life"),
+    ],
+)
+def test_refusals_of_graphs_and_options(toml, message):
+    with pytest.raises(SpecificationError, match=message):
+        Specification.from_toml(SIZES + toml)
+
+
+def test_graph_with_a_skip_connection():
+    spec = Specification.create(
+        sizes=(8, 6, 5, 4), connections=[[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
+    )
+    graph = spec.network.graph
+    assert graph.ghost_layers == (2, 3)
+    assert graph.feedback_targets == (1, 2)
+    assert graph.feedback_connections == ((1, 2), (1, 3), (2, 3))
+    assert graph.ghost_connections == ((0, 2), (1, 2), (1, 3), (2, 3))
+    assert graph.below(2) == (0, 1)
+    assert graph.above(1) == (2, 3)
+    assert len(spec.protocol.learning_rates.feedforward) == 5
+    assert len(spec.protocol.learning_rates.ghost_forward) == 4
+    assert Specification.from_toml(spec.to_toml()) == spec
+
+
+def test_replace_keeps_everything_else():
+    spec = Specification.create(sizes=(4, 3, 2), learning_rates={"ghost_forward": 0.7})
+    changed = spec.replace(beta=9.0, learning_rates={"ghost_feedback": 0.1}, lesion=0.5)
+    assert changed.protocol.beta == 9.0
+    assert changed.network.lesion == 0.5
+    assert changed.protocol.learning_rates.ghost_forward == (0.7,)
+    assert changed.protocol.learning_rates.ghost_feedback == (0.1,)
+    assert spec.protocol.beta == 3.0

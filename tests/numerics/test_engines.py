@@ -191,6 +191,18 @@ def test_options_agree_with_oracle(engine, batch, model, option):
     assert_agreement(engine, make(batch, model=model, **OPTIONS[option]))
 
 
+def test_half_life_acts_between_runs():
+    spec, weights, images, labels, order = make(4, half_life=3)
+    oracle = oracle_of(spec, weights)
+    sim = Simulation(spec, device="numpy", precision="float64", weights=weights)
+    for _ in range(3):  # of three presentations each
+        sim.present(images, labels, order=order)
+        oracle.run(images / 255, np.eye(4)[labels], order, 4)
+        for symbol in ("W_f", "b_W"):
+            oracle.eta[symbol] = {key: eta / 2 for key, eta in oracle.eta[symbol].items()}
+    assert_weights(sim.weights, oracle, 1e-10)
+
+
 def test_onset_counts_presentations_of_all_runs():
     case = make(4, ghost_onset=2, feedforward_onset=4)
     spec, weights, images, labels, order = case

@@ -11,11 +11,15 @@ import pytest
 from ghost_spiking.specification import Specification
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return [
+        block
+        for document in DOCUMENTS
+        for block in re.findall(rf"```{language}\n(.*?)```", document.read_text(), re.DOTALL)
+    ]
 
 
 @pytest.mark.parametrize("block", blocks("python"))
@@ -47,7 +51,7 @@ def test_examples_in_docstrings(name):
 
 
 def test_links_lead_somewhere():
-    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+    for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 

@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$p && break; done)
 CXX ?= g++
 
-.PHONY: help mnist test test-slow lint docs clean compiler
+.PHONY: help mnist test test-slow lint reproduce docs clean compiler
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,12 @@ lint: $(VENV)/installed  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+reproduce: $(VENV)/installed compiler  ## Run all experiments (hours; can be stopped, and goes on where it was)
+	@for script in table1 figure2 figure3 theorem1 settling reconstruction two_layers; do \
+		echo "experiments/$$script.py $(QUICK)"; \
+		$(BIN)/python experiments/$$script.py $(QUICK) || exit 1; \
+	done
 
 docs:  ## Say where the documentation is
 	@echo "The documentation is README.md and the pages in docs/."

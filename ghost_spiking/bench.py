@@ -20,6 +20,8 @@ __all__ = ["compare", "profile", "scaling"]
 #: Images that the plain engine is timed on, beyond those that cancel its start.
 SYNAPSES_IMAGES = 100
 _WARM_UP = 20
+#: Fixed, so that times can be compared whatever the defaults are.
+_STEPS: dict[str, Any] = {"prediction_steps": 12, "nudging_steps": 8}
 #: Images for each row of the scaling table.
 SCALING_IMAGES = 6000
 
@@ -42,7 +44,7 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
         ``slowdown_over_backprop`` are None without PyTorch.
     """
     training, _ = load("mnist")
-    specification = Specification.create(sizes=sizes, batch_size=batch_size)
+    specification = Specification.create(sizes=sizes, batch_size=batch_size, **_STEPS)
     simulation = Simulation(specification)
     _present(simulation, training.take(1000))
     dense = min(_present(simulation, training)[1] for _ in range(2))
@@ -77,7 +79,7 @@ def profile(sizes: tuple[int, ...] = (784, 500, 10)) -> tuple[dict[str, float], 
         Processor time of the whole program, with reading data and weights.
     """
     training = load("mnist")[0].take(20_000)
-    simulation = Simulation(Specification.create(sizes=sizes), profile=True)
+    simulation = Simulation(Specification.create(sizes=sizes, **_STEPS), profile=True)
     total, _ = _present(simulation, training)
     ordered = sorted(simulation.profile.items(), key=lambda item: -item[1])
     return dict(ordered), total
@@ -104,8 +106,7 @@ def scaling() -> list[dict[str, Any]]:
         cases.append(("steps", steps, {"sizes": (784, 500, 10), **both}))
     rows = []
     for varied, value, fields in cases:
-        fields.setdefault("prediction_steps", 12)
-        fields.setdefault("nudging_steps", 8)
+        fields = _STEPS | fields
         # Small rates: the time does not depend on them, and nothing diverges.
         rates = {"feedforward": 1e-3, "ghost_forward": 1e-4, "ghost_feedback": 1e-4}
         simulation = Simulation(Specification.create(learning_rates=rates, **fields))
@@ -129,7 +130,7 @@ def _present(simulation: Simulation, dataset: Dataset) -> tuple[float, float]:
 
 
 def _time_synapses(sizes: tuple[int, ...], dataset: Dataset) -> float:
-    specification = Specification.create(sizes=sizes, batch_size=1)
+    specification = Specification.create(sizes=sizes, batch_size=1, **_STEPS)
     simulation = Simulation(specification, engine="synapses")
     start = min(_present(simulation, dataset.take(_WARM_UP))[1] for _ in range(2))
     whole = _present(simulation, dataset.take(_WARM_UP + SYNAPSES_IMAGES))[1]

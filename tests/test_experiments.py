@@ -33,7 +33,7 @@ def test_table_and_figures(run):
     assert len(table.splitlines()) == 1 + 4 * 2
     assert (where / "table1.png").exists()
     runs = {path: path.stat().st_mtime_ns for path in (where / "runs").iterdir()}
-    _, again = run("table1")
+    run("table1")
     assert (where / "table1.csv").read_text() == table
     for script in ("figure2", "figure3"):
         run(script)

@@ -182,3 +182,37 @@ def test_replace_keeps_everything_else():
     assert changed.protocol.learning_rates.ghost_forward == (0.7,)
     assert changed.protocol.learning_rates.ghost_feedback == (0.1,)
     assert spec.protocol.beta == 3.0
+
+
+def test_reads_what_0_1_0_wrote():
+    spec = Specification.from_toml("""
+        [network]
+        sizes = [784, 500, 10]
+        model = "MA"
+        feedback = "transpose"
+        ghosts = [10]
+        rate_function = "sigmoid"
+        loss = "squared_error"
+        biases = true
+        [network.initial_weights]
+        feedforward = [1.0, 0.3]
+        feedback = [1.0]
+        ghost_forward = [1.0]
+        ghost_feedback = [1.0]
+        self_predicting = false
+        [protocol]
+        time_step = 0.5
+        prediction_steps = 12
+        nudging_steps = 8
+        beta = 3.0
+        batch_size = 100
+        [protocol.learning_rates]
+        feedforward = [4.0, 0.2]
+        ghost_forward = [0.01]
+        ghost_feedback = [0.2]
+    """)
+    assert spec.protocol.nudging_steps == 8
+    assert spec.protocol.half_life == 0
+    assert spec.protocol.learning_rates.bias == (4.0, 0.2)
+    assert spec.protocol.learning_rates.ghost_bias == (0.01,)
+    assert spec.network.connections == ((0, 1), (1, 2))

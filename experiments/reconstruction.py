@@ -44,7 +44,7 @@ def main(quick, jobs):
     axes[0, 0].set_ylim(-3, 90)
     axes[0, 1].set_ylabel("error on held-out images (%)")
     axes[0, 1].set_ylim(0, 10)
-    axes[0, 0].legend(frameon=False, fontsize="small")
+    axes[0, 1].legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.72))
     for panel in axes.flat:
         panel.set_xlabel("epoch")
     drawing.savefig(where / "reconstruction.png")

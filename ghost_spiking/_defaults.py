@@ -60,11 +60,13 @@ def defaults(
     if replicating:
         ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
         beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
-        imitate, cancel = (3.5, 4.0) if deep else (5.0, 2.0)
+        imitate, cancel = (2.5, 4.0) if deep else (5.0, 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
         beta, first_rate, output_rate, ghost_gain = 6.0, 2.0, 0.1, 3.0
         imitate, cancel = 0.0, 20.0
+    # Every layer adds to the noise in the errors of those below.
+    between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
     slower = _STEEPER.get(str(network.get("rate_function", "sigmoid")), _UNKNOWN_FUNCTION)
@@ -80,7 +82,7 @@ def defaults(
         if post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:
-            rate = 6.0 / graph.sizes[pre] if pre > 0 else first_rate
+            rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
         return rate * slower * noise
 
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))

@@ -189,3 +189,24 @@ def figure(rows=1, columns=1, width=3.4, height=2.6):
     for panel in axes.flat:
         panel.grid(alpha=0.3, linewidth=0.5)
     return drawing, axes
+
+
+def band(panel, values, colour, label):
+    """Draw the mean over seeds, with one standard deviation to each side; a row for each seed."""
+    values = np.asarray(values)
+    epochs = np.arange(1, values.shape[1] + 1)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    panel.plot(epochs, mean, color=colour, label=label)
+    panel.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.25, lw=0)
+    panel.set_xlabel("epoch")
+    panel.set_xlim(1 if len(epochs) > 1 else 0, len(epochs))
+
+
+def dynamics_of_ma(quick, jobs):
+    """Give the histories of MA with 500 units, from the runs of Table 1."""
+    from table1 import SEEDS, task
+
+    seeds = SEEDS[:2] if quick else SEEDS
+    units = 100 if quick else 500
+    tasks = [task("MA", units, "transpose", seed, quick) for seed in seeds]
+    return [run["history"] for run in run_all(tasks, folder(quick), jobs)]

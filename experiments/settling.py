@@ -8,7 +8,7 @@ python experiments/settling.py [--quick]
 import csv
 
 from lab import COLOURS, figure, folder, options, run_all
-from theorem1 import DEPTHS, task
+from theorem1 import DEPTHS, idealised, task
 
 from ghost_spiking.measure import Probe
 from ghost_spiking.network import initial_weights
@@ -35,7 +35,7 @@ def main(quick, jobs):
                 "hidden_layers": depth,
                 "trained": probe.settling_steps(trained.weights("before rest")),
                 "untrained": probe.settling_steps(initial_weights(spec, 0)),
-                "without_feedback": feedforward_steps(probe, trained.weights("before rest")),
+                "without_feedback": probe.settling_steps(idealised(trained.weights("before rest"))),
                 "equilibrium_propagation": EQUILIBRIUM_PROPAGATION.get(depth),
             }
         )
@@ -45,18 +45,6 @@ def main(quick, jobs):
         writer.writeheader()
         writer.writerows(rows)
     draw(rows, where / "settling.png")
-
-
-def feedforward_steps(probe, weights):
-    """Count the steps of the same network if all feedback were cancelled perfectly."""
-    ideal = dict(weights)
-    for name in weights:
-        if name.startswith("ghost_forward"):
-            number = name.removeprefix("ghost_forward")
-            ideal[name] = weights[f"feedforward{number}"]
-            ideal[f"ghost_feedback{number}"] = weights[f"feedforward{number}"].T
-            ideal[f"ghost_bias{number}"] = weights[f"bias{number}"]
-    return probe.settling_steps(ideal)
 
 
 def draw(rows, path):

@@ -105,7 +105,8 @@ class Task:
     def load(self, where):
         """Give the saved run, or None if there is none that fits."""
         try:
-            saved = json.loads((where / "runs" / f"{self.name}.json").read_text())
+            text = (where / "runs" / f"{self.name}.json").read_text()
+            saved = {"rest": 0} | json.loads(text)  # early runs do not mention it
         except (OSError, ValueError):
             return None
         same = all(saved.get(key) == value for key, value in self.description().items())

@@ -5,6 +5,7 @@ python experiments/table1.py [--quick]
 
 import csv
 
+import click
 import numpy as np
 from lab import COLOURS, Task, figure, folder, options, run_all, specification
 
@@ -35,7 +36,8 @@ def task(model, units, feedback, seed, quick=False):
 
 
 @options
-def main(quick, jobs):
+@click.option("--finished", is_flag=True, help="Train nothing; show the runs that are there.")
+def main(quick, jobs, finished):
     """Reproduce Table 1."""
     where = folder(quick)
     cells = [cell for cell in PAPER if not quick or cell[1] == 100]
@@ -43,6 +45,9 @@ def main(quick, jobs):
     seeds = SEEDS[:2] if quick else SEEDS
     order = [(cell, seed) for seed in seeds for cell in cells]
     tasks = [task(*cell, seed, quick) for cell, seed in order]
+    if finished:
+        there = [number for number, task in enumerate(tasks) if task.load(where)]
+        order, tasks = [order[number] for number in there], [tasks[number] for number in there]
     runs = run_all(tasks, where, jobs)
     write(order, runs, where)
 

@@ -59,12 +59,12 @@ def draw(rows, path):
         if points:
             panel.plot(*zip(*points, strict=True), marker, ms=4, color=colour, label=label)
     panel.set_yscale("log")
-    panel.set_ylim(5, 1000)
+    panel.set_ylim(5, 6000)
     panel.yaxis.set_major_formatter("{x:g}")
     panel.set_xticks([row["hidden_layers"] for row in rows])
     panel.set_xlabel("hidden layers")
-    panel.set_ylabel("steps of dt = 0.5 $\\tau$ to within 1 %")
-    panel.legend(frameon=False, fontsize="x-small")
+    panel.set_ylabel("steps to within 1 %")
+    panel.legend(frameon=False, fontsize="x-small", loc="upper center")
     drawing.savefig(path)
 
 

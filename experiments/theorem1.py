@@ -85,8 +85,12 @@ def select(rows, depth, ghosts="learned ghosts"):
 
 
 def best(rows, depth, ghosts="learned ghosts"):
-    """Give the index of the nudging strength with the smallest of the layers' largest angles."""
-    return int(select(rows, depth, ghosts)[0].max(axis=0).argmin())
+    """Give the index of the nudging strength with the smallest of the layers' largest angles.
+
+    Beyond 1, where errors saturate and are far too small, angles may fall again.
+    """
+    largest = select(rows, depth, ghosts)[0].max(axis=0)
+    return int(largest[: BETAS.index(1.0) + 1].argmin())
 
 
 def report(rows):
@@ -101,7 +105,7 @@ def report(rows):
 
 
 def draw(rows, path, depths):
-    drawing, axes = figure(2, 2)
+    drawing, axes = figure(2, 2, height=3)
     shown = 3 if 3 in depths else max(depths)
     for ghosts, style in (("learned ghosts", "o-"), ("ideal ghosts", ".:")):
         for layer, values in enumerate(zip(*select(rows, shown, ghosts), strict=True)):
@@ -112,27 +116,28 @@ def draw(rows, path, depths):
         panel.set_xscale("log")
         panel.set_xlabel(r"nudging strength $\beta$")
     for depth in depths:
-        angles, ratios = select(rows, depth)
         index = best(rows, depth)
-        label = f"{depth} hidden, " + rf"$\beta$ = {BETAS[index]:.2g}"
         layers = np.arange(1, depth + 1)
-        colour = COLOURS[depth - 1]
-        axes[0, 1].plot(layers, angles[:, index], "o-", ms=3, color=colour, label=label)
-        axes[1, 1].plot(layers, ratios[:, index], "o-", ms=3, color=colour, label=label)
+        for ghosts, style in (("learned ghosts", "o-"), ("ideal ghosts", ".:")):
+            label = f"{depth} hidden, " + rf"$\beta$ = {BETAS[index]:g}"
+            for panel, values in zip(axes[:, 1], select(rows, depth, ghosts), strict=True):
+                panel.plot(layers, values[:, index], style, ms=3, color=COLOURS[depth - 1],
+                           label=label if ghosts == "learned ghosts" else None)  # fmt: skip
     for panel in axes[:, 1]:
         panel.set_xlabel("hidden layer")
         panel.set_xticks(range(1, max(depths) + 1))
     for panel in axes[0]:
-        panel.set_ylabel("angle to the gradient (degrees)")
-        panel.axhline(10, color="black", lw=0.8, ls=":")
-        panel.legend(frameon=False, fontsize="x-small")
-        panel.set_ylim(0, 90)
+        panel.set_ylabel("angle to gradient (degrees)")
+        panel.axhline(10, color="black", lw=0.8, ls="--")
+        panel.set_ylim(0, 95)
     for panel in axes[1]:
-        panel.set_ylabel("magnitude over that of the gradient")
+        panel.set_ylabel("magnitude / that of gradient")
         panel.axhspan(0.8, 1.25, color="black", alpha=0.08, lw=0)
-        panel.set_yscale("log")
-        panel.yaxis.set_major_formatter("{x:g}")
-    axes[1, 1].set_ylim(0.4, 2.5)
+    axes[1, 0].set_yscale("log")
+    axes[1, 0].yaxis.set_major_formatter("{x:g}")
+    axes[1, 0].legend(frameon=False, fontsize="x-small", loc="upper right")
+    axes[1, 1].set_ylim(0, 1.5)
+    axes[0, 1].legend(frameon=False, fontsize="x-small", loc="upper left")
     drawing.savefig(path)
 
 

@@ -26,15 +26,11 @@ CANDIDATES = (
     ("first layer twice as fast", "MA", [500], rates(8.0, 0.2)),
     ("ghosts wait 6 steps", "MA", [500], {"ghost_delay": 6}),
     ("as chosen", "MB", [500], {}),
-    ("batches of 100", "MB", [500],
-     {"batch_size": 100} | rates(2.0, 0.1, ghost_bias=0.05)),
-    ("batches of 100, beta 9", "MB", [500],
-     {"batch_size": 100, "beta": 9.0} | rates(2.0, 0.1, ghost_bias=0.05)),
-    ("batches of 100, no homeostasis", "MB", [500],
-     {"batch_size": 100, "ghost_delay": 0, "initial_weights": {"ghost_bias": 0.0}}
+    ("beta 9", "MB", [500], {"beta": 9.0}),
+    ("no homeostasis, V^b at half the rate", "MB", [500],
+     {"ghost_delay": 0, "initial_weights": {"ghost_bias": 0.0}}
      | rates(2.0, 0.1, ghost_bias=0.0, ghost_feedback=0.1)),
-    ("batches of 100, 300 ghosts", "MB", [500],
-     {"batch_size": 100, "ghosts": 300} | rates(2.0, 0.1, ghost_bias=0.05, ghost_feedback=0.08)),
+    ("300 ghosts", "MB", [500], {"ghosts": 300} | rates(2.0, 0.1, ghost_feedback=0.08)),
 )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ BAD = {
     "words for units": (["train", "--dataset", "digits", "--hidden", "many"], "numbers of units"),
     "negative epochs": (["train", "--epochs", "-1"], "x>=1"),
     "unknown model": (["train", "--model", "MC"], "'MC' is not one of"),
-    "unknown feedback": (["train", "--feedback", "none"], "is not one of"),
+    "unknown feedback": (["train", "--feedback", "none"], "input should be"),
     "ghosts in MA": (["train", "--dataset", "digits", "--ghosts", "5"], "only model MB"),
     "no data": (["train", "--dataset", "{tmp}"], "no file train-images"),
     "no folder": (["train", "--dataset", "{tmp}/nowhere"], "neither a folder"),

@@ -11,7 +11,7 @@ from lab import COLOURS, figure, folder, options, run_all
 from theorem1 import DEPTHS, idealised, task
 
 from ghost_spiking.measure import Probe
-from ghost_spiking.network import initial_weights
+from ghost_spiking.values import initial_weights
 
 #: Free steps in the published settings of equilibrium propagation (Scellier & Bengio 2017), whose
 #: time step is the same: dt = 0.5.

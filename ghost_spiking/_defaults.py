@@ -1,6 +1,7 @@
 """Values for what a specification leaves out: found by trial, and scaled with the sizes of layers.
 
-All trials were judged on training images that had been held out. What the numbers rest on:
+Trials were judged on training images that had been held out, but the values for one hidden layer
+that they started from had been found by looking at the test error. What the numbers rest on:
 
 * The delta rules of ghosts are stable while rate * dt/tau * (sum of squared presynaptic rates)
   stays below a bound, so their rates are inversely proportional to the number of
@@ -20,13 +21,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .specification import Graph
+    from .graph import Graph
 
 __all__ = ["defaults"]
 
-#: Factors on the learning rates of W^f for rate functions unlike the sigmoid.
-_STEEPER = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "softplus": 0.02}
-_UNKNOWN_FUNCTION = 0.15
+#: Factors on the learning rates of W^f and of ghosts, by rate function.
+_FACTORS = {"sigmoid": (1.0, 1.0), "hard_sigmoid": (1.0, 1.0), "softplus": (0.02, 0.05)}
+_OTHER_FACTORS = (0.15, 0.25)
 
 
 def defaults(
@@ -69,13 +70,14 @@ def defaults(
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
-    slower = _STEEPER.get(str(network.get("rate_function", "sigmoid")), _UNKNOWN_FUNCTION)
-    squares = 1.0 if slower == 1.0 else (0.25 if slower > 0.1 else 0.05)
-    if slower < 1.0:
+    name = str(network.get("rate_function", "sigmoid"))
+    steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
+    bounded = steepness == 1.0  # rates are between 0 and 1
+    # Homeostasis keeps the ghosts of MB sparse.
+    sparse = not replicating and bounded
+    if not bounded:
         ghost_gain = 1.0
-    # Homeostasis keeps the ghosts of MB sparse if rates are between 0 and 1.
-    sparse = not replicating and slower == 1.0
-    cancel = cancel if replicating or sparse else 5.0
+        cancel = cancel if replicating else 5.0
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
@@ -83,7 +85,7 @@ def defaults(
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
-        return rate * slower * noise
+        return rate * steepness * noise
 
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
     if deep:
@@ -124,7 +126,7 @@ def defaults(
             "ghost_bias": -2.0 if sparse else 0.0,
             "ghost_distribution": "uniform",
             "self_predicting": replicating
-            and (deep or slower < 1.0)
+            and (deep or not bounded)
             and network.get("dale") is not True,
         },
         "protocol": {

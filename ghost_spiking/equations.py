@@ -13,13 +13,7 @@ engines use the same strings.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-import numpy as np
-import sympy
-from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
+from collections.abc import Sequence
 
 __all__ = [
     "BIAS",
@@ -37,7 +31,6 @@ __all__ = [
     "GHOST_PARTNER",
     "HIDDEN_ERROR",
     "INTACT",
-    "LINEAR",
     "NORMALISER",
     "NORMALISING",
     "PROTOCOL",
@@ -46,9 +39,7 @@ __all__ = [
     "RESET",
     "SQUARED_ERROR",
     "TRANSPOSED_FEEDBACK",
-    "RateFunction",
     "inputs",
-    "rate_function",
 ]
 
 # -- units ----------------------------------------------------------------------------
@@ -149,76 +140,6 @@ def inputs(total: str, parts: Sequence[str]) -> str:
     if list(parts) != [total]:
         lines.insert(0, f"{total} = {' + '.join(parts)} : 1")
     return "\n".join(lines) + "\n"
-
-
-# -- rate functions -------------------------------------------------------------------
-
-
-class RateFunction(NamedTuple):
-    """A rate function rho.
-
-    Attributes
-    ----------
-    rate : str
-        rho, an expression of the state ``s``.
-    slope : str
-        Its derivative rho', an expression of ``s`` and of ``rate``.
-    """
-
-    rate: str
-    slope: str
-
-    def of(self, state: str) -> str:
-        """Give rho as an expression of another variable."""
-        return re.sub(r"\bs\b", state, self.rate)
-
-    @property
-    def function(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Rho as a numpy function."""
-        return _numpy_function(self.rate)
-
-    @property
-    def derivative(self) -> Callable[[np.ndarray], np.ndarray]:
-        """The derivative of rho as a numpy function of the state."""
-        return _numpy_function(re.sub(r"\brate\b", f"({self.rate})", self.slope))
-
-
-#: The slope uses the rate where that saves a second exponential.
-_RATE_FUNCTIONS = {
-    "sigmoid": RateFunction("1 / (1 + exp(-s))", "rate * (1 - rate)"),
-    "tanh": RateFunction("tanh(s)", "1 - rate**2"),
-    # the tangent of the sigmoid at 0, cut off at 0 and 1
-    "hard_sigmoid": RateFunction("clip(0.25 * s + 0.5, 0, 1)", "0.25 * int(abs(s) < 2)"),
-    # log(1 + exp(s)), written so that nothing overflows
-    "softplus": RateFunction("0.5 * (s + abs(s)) + log1p(exp(-abs(s)))", "1 / (1 + exp(-s))"),
-}
-#: Output units with the loss `CROSS_ENTROPY`.
-LINEAR = RateFunction("s", "1.0")
-
-
-def rate_function(text: str) -> RateFunction:
-    """Give the rate function of that name, or the one that an expression of ``s`` describes.
-
-    The derivative of an expression is derived symbolically.
-
-    Examples
-    --------
-    >>> rate_function("s**2").slope
-    '2*s'
-    """
-    if text in _RATE_FUNCTIONS:
-        return _RATE_FUNCTIONS[text]
-    rate = str_to_sympy(text)
-    derivative = sympy.diff(rate, sympy.Symbol("s", real=True))
-    return RateFunction(text, sympy_to_str(derivative))
-
-
-def _numpy_function(text: str) -> Callable[[np.ndarray], np.ndarray]:
-    names = {name: getattr(np, name) for name in ("exp", "log", "log1p", "sqrt", "abs", "sign",
-             "sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan", "clip")}  # fmt: skip
-    names["int"] = lambda condition: np.asarray(condition, dtype=float)
-    code = compile(text, "<rate function>", "eval")
-    return lambda s: eval(code, {"__builtins__": {}}, names | {"s": s}) + np.zeros_like(s)
 
 
 # -- projections ----------------------------------------------------------------------

@@ -15,19 +15,18 @@ import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
 from .exceptions import DataError
-from .network import projection_name, rate_function_of
+from .graph import projection_name
+from .rate_functions import rate_function_of
 from .simulation import Simulation
 from .specification import Specification
+from .values import feedback_weights
 
 __all__ = [
     "Gradients",
     "Measurements",
     "Probe",
     "backpropagate",
-    "backward_distance",
-    "feedback_alignment",
-    "feedback_weights",
-    "forward_distance",
+    "compare_weights",
 ]
 
 #: A prediction phase that is long enough to tell where it would settle.
@@ -129,7 +128,7 @@ class Probe:
     >>> import numpy as np
     >>> from ghost_spiking import Specification
     >>> from ghost_spiking.measure import Probe
-    >>> from ghost_spiking.network import initial_weights
+    >>> from ghost_spiking.values import initial_weights
     >>> specification = Specification.create(sizes=(4, 3, 2))
     >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
     >>> probe = Probe(specification, images, np.array([0, 1]))
@@ -213,7 +212,7 @@ class Probe:
             state = "s" if name.startswith("pyramidal") else "g"
             group = monitor.source
             final = np.asarray(group.variables[state].get_value())
-            recorded = np.asarray(getattr(monitor, state)).T[-(prediction + nudging) :]
+            recorded = np.asarray(getattr(monitor, state)).T
             traces[name] = np.concatenate([recorded, final[None]]).reshape(
                 len(recorded) + 1, len(self._images), -1
             )
@@ -221,8 +220,9 @@ class Probe:
 
     def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Give the weights after all images were presented once, as one mini-batch, to learn."""
+        presented = self._simulation.presented
         self._present(weights, learn=True)
-        self._simulation.presented -= 1
+        self._simulation.presented = presented
         return dict(self._simulation.weights)
 
     def _present(
@@ -248,9 +248,7 @@ class Probe:
         top_down, cancelling = 0.0, 0.0
         for post in network.graph.above(layer):
             rate = rate_function_of(network, post).function(states[f"pyramidal_{post}"])
-            top_down = (
-                top_down + rate @ feedback_weights(self.specification, weights, layer, post).T
-            )
+            top_down = top_down + rate @ feedback_weights(network, weights, layer, post).T
             rate = rate_function_of(network, post, ghosts=True).function(states[f"ghost_{post}"])
             intact = self._simulation.intact.get(post, 1.0)
             ghost_weights = weights[projection_name("ghost_feedback", layer, post)]
@@ -279,12 +277,22 @@ class Probe:
             Angle in degrees, and norm of e over beta times the norm of -dL/d rho(s), by hidden
             layer.
         """
-        beta = self.specification.protocol.beta if beta is None else beta
-        truth = backpropagate(
-            self.specification, weights, self._images / self._maximum, self._labels
-        )
         trace = self.states(weights, beta=beta, nudging_steps=nudging_steps)
         nudged = {name: values[-1] for name, values in trace.items()}
+        beta = self.specification.protocol.beta if beta is None else beta
+        return self._compare(weights, nudged, beta, self._gradients(weights))
+
+    def _gradients(self, weights: Mapping[str, np.ndarray]) -> Gradients:
+        rates = self._images / self._maximum
+        return backpropagate(self.specification, weights, rates, self._labels)
+
+    def _compare(
+        self,
+        weights: Mapping[str, np.ndarray],
+        nudged: Mapping[str, np.ndarray],
+        beta: float,
+        truth: Gradients,
+    ) -> dict[int, tuple[float, float]]:
         found = {}
         for layer in self.specification.network.graph.feedback_targets:
             top_down, cancelling = self.feedback(weights, nudged, layer)
@@ -306,10 +314,11 @@ class Probe:
         """
         spec = self.specification
         network, graph = spec.network, spec.network.graph
-        truth = backpropagate(spec, weights, self._images / self._maximum, self._labels)
-        errors = self.errors(weights)
-        trace = self.states(weights, nudging_steps=0)
-        predicted = {name: values[-1] for name, values in trace.items()}
+        truth = self._gradients(weights)
+        trace = self.states(weights)
+        predicted = {name: values[spec.protocol.prediction_steps] for name, values in trace.items()}
+        nudged = {name: values[-1] for name, values in trace.items()}
+        errors = self._compare(weights, nudged, spec.protocol.beta, truth)
         changed = self.update(weights)
         mismatch, residual = {}, {}
         for layer in graph.feedback_targets:
@@ -330,10 +339,8 @@ class Probe:
             },
             feedback_mismatch=mismatch,
             residual=residual,
-            forward_distance=forward_distance(spec, weights),
-            backward_distance=backward_distance(spec, weights),
-            feedback_alignment=feedback_alignment(spec, weights),
             settling_steps=self.settling_steps(weights),
+            **compare_weights(spec, weights),
         )
 
     def settling_steps(
@@ -368,54 +375,41 @@ class Probe:
         return last
 
 
-def feedback_weights(
-    specification: Specification, weights: Mapping[str, np.ndarray], pre: int, post: int
-) -> np.ndarray:
-    """Give W^b from layer `post` to the lower layer `pre`, shape (N_pre, N_post)."""
-    if specification.network.feedback_of(pre) == "transpose":
-        return weights[projection_name("feedforward", pre, post)].T
-    return weights[projection_name("feedback", pre, post)]
-
-
-def forward_distance(
+def compare_weights(
     specification: Specification, weights: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    """Give the Frobenius norms ||W^f - V^f|| by projection of ghosts; empty for MB."""
-    network = specification.network
-    return {
-        projection_name("ghost_forward", *pair): _norm(
-            weights[projection_name("feedforward", *pair)]
-            - weights[projection_name("ghost_forward", *pair)]
-        )
-        for pair in (network.graph.ghost_connections if network.model == "MA" else ())
+) -> dict[str, dict[str, float]]:
+    """Compare V with W, and W^b with the transpose of W^f.
+
+    Parameters
+    ----------
+    specification : Specification
+        The network.
+    weights : dict of array
+        Weights by projection, in the paper's shapes.
+
+    Returns
+    -------
+    dict
+        ``forward_distance``, ``backward_distance`` and ``feedback_alignment`` as in `Measurements`.
+    """
+    network, graph = specification.network, specification.network.graph
+    found: dict[str, dict[str, float]] = {
+        "forward_distance": {},
+        "backward_distance": {},
+        "feedback_alignment": {},
     }
-
-
-def backward_distance(
-    specification: Specification, weights: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    """Give the Frobenius norms ||W^b - V^b|| by projection of ghosts; empty for MB."""
-    network = specification.network
-    return {
-        projection_name("ghost_feedback", *pair): _norm(
-            feedback_weights(specification, weights, *pair)
-            - weights[projection_name("ghost_feedback", *pair)]
-        )
-        for pair in (network.graph.feedback_connections if network.model == "MA" else ())
-    }
-
-
-def feedback_alignment(
-    specification: Specification, weights: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    """Give the angles in degrees between W^b and W^f^T, by feedforward projection."""
-    return {
-        projection_name("feedforward", *pair): _angle(
-            feedback_weights(specification, weights, *pair),
-            weights[projection_name("feedforward", *pair)].T,
-        )
-        for pair in specification.network.graph.feedback_connections
-    }
+    for pair in graph.ghost_connections if network.model == "MA" else ():
+        name = projection_name("ghost_forward", *pair)
+        difference = weights[projection_name("feedforward", *pair)] - weights[name]
+        found["forward_distance"][name] = _norm(difference)
+    for pair in graph.feedback_connections:
+        back = feedback_weights(network, weights, *pair)
+        if network.model == "MA":
+            name = projection_name("ghost_feedback", *pair)
+            found["backward_distance"][name] = _norm(back - weights[name])
+        name = projection_name("feedforward", *pair)
+        found["feedback_alignment"][name] = _angle(back, weights[name].T)
+    return found
 
 
 def backpropagate(

@@ -14,8 +14,9 @@ from brian2.core.preferences import prefs
 
 from .dense import CompiledNetwork
 from .exceptions import DataError
-from .network import Engine, GhostNetwork, build, initial_weights, lesioned, run_time_values
+from .network import Engine, GhostNetwork, build
 from .specification import Specification
+from .values import initial_weights, intact_ghosts, run_time_values
 
 __all__ = ["Simulation"]
 
@@ -49,8 +50,12 @@ class Simulation:
 
     Attributes
     ----------
+    specification : Specification
+        May be replaced by one with another protocol, but the same network and batch size.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
+    intact : dict of array
+        1 for ghosts that a lesion has spared, else 0, by layer; empty without a lesion.
     largest_state : float
         Largest magnitude of any state at the end of the last learning, infinity for nan.
     presented : int
@@ -84,7 +89,7 @@ class Simulation:
             for name in drawn
         }
         self.presented = 0
-        self._lesion = lesioned(specification, seed)
+        self.intact = intact_ghosts(specification, seed)
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
         self.interrupted = False
@@ -102,15 +107,6 @@ class Simulation:
 
     def _build(self) -> GhostNetwork:
         return build(self.specification, self.engine, self.data_dtype)
-
-    @property
-    def intact(self) -> dict[int, np.ndarray]:
-        """0 for ghosts that a lesion has silenced, else 1, shape (G_l,), by layer."""
-        return {
-            int(name.removesuffix(".intact").rpartition("_")[2]): values[: len(values) // batch]
-            for name, values in self._lesion.items()
-            for batch in [self.specification.protocol.batch_size]
-        }
 
     @property
     def build_seconds(self) -> float:
@@ -181,7 +177,9 @@ class Simulation:
         values: dict[str, Any] = run_time_values(
             self.specification, learn=learn, nudge=nudge, presented=self.presented
         )
-        values |= self._lesion
+        for layer, intact in self.intact.items():
+            replicas = self.specification.protocol.batch_size
+            values[f"ghost_{layer}.intact"] = np.tile(intact, replicas)
         values["stimulus.scale"] = 1 / maximum
         # Brian2 stores weights by pre-synaptic unit first.
         values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}

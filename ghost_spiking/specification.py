@@ -7,31 +7,22 @@ is a plain number that is saved with the rest.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from . import rate_functions
 from ._defaults import defaults
 from .exceptions import SpecificationError
+from .graph import Connection, Graph
 
-__all__ = [
-    "FEEDBACKS",
-    "RATE_FUNCTIONS",
-    "Graph",
-    "InitialWeights",
-    "LearningRates",
-    "Network",
-    "Protocol",
-    "Specification",
-]
+__all__ = ["InitialWeights", "LearningRates", "Network", "Protocol", "Specification"]
 
 _Count = Annotated[int, Field(ge=1, strict=True)]
 _Steps = Annotated[int, Field(ge=0, strict=True)]
@@ -40,64 +31,6 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 _Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)]
 _Flag = Annotated[bool, Field(strict=True)]
-#: Two layers, the one that sends and the one that receives.
-Connection = tuple[int, int]
-
-#: Rate functions that have a name.
-RATE_FUNCTIONS = ("sigmoid", "tanh", "hard_sigmoid", "softplus")
-FEEDBACKS = ("transpose", "alignment", "reconstruction")
-#: What an expression for a rate function may use: functions of Brian2 with a known derivative.
-_FUNCTIONS = ("exp", "log", "log1p", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-              "arctan")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Which layers are connected. Layers count from 0, the input, to L, the output.
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        N_0 .. N_L.
-    connections : tuple of (int, int)
-        Layers that send and receive, each pair from a lower to a higher one.
-    """
-
-    sizes: tuple[int, ...]
-    connections: tuple[Connection, ...]
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers above the input, L."""
-        return len(self.sizes) - 1
-
-    @property
-    def feedback_connections(self) -> tuple[Connection, ...]:
-        """Connections that feedback returns on: those that do not come from the input."""
-        return tuple(pair for pair in self.connections if pair[0] > 0)
-
-    @property
-    def feedback_targets(self) -> tuple[int, ...]:
-        """Layers that receive feedback: those that send to another one, but the input."""
-        return tuple(sorted({pre for pre, _ in self.feedback_connections}))
-
-    @property
-    def ghost_layers(self) -> tuple[int, ...]:
-        """Layers with ghosts attached: those that send feedback."""
-        return tuple(sorted({post for _, post in self.feedback_connections}))
-
-    @property
-    def ghost_connections(self) -> tuple[Connection, ...]:
-        """Connections that ghosts receive too: all into a layer with ghosts."""
-        return tuple(pair for pair in self.connections if pair[1] in self.ghost_layers)
-
-    def below(self, layer: int) -> tuple[int, ...]:
-        """Layers that send to a layer."""
-        return tuple(pre for pre, post in self.connections if post == layer)
-
-    def above(self, layer: int) -> tuple[int, ...]:
-        """Layers that a layer sends to."""
-        return tuple(post for pre, post in self.connections if pre == layer)
 
 
 class _Section(BaseModel):
@@ -185,8 +118,7 @@ class Network(_Section):
     @field_validator("rate_function")
     @classmethod
     def _check_rate_function(cls, value: str) -> str:
-        if value not in RATE_FUNCTIONS:
-            _check_expression(value)
+        rate_functions.check(value)
         return value
 
     @property
@@ -340,7 +272,7 @@ class Specification(_Section):
         rates = _section(
             "protocol.learning_rates", protocol.pop("learning_rates", {}), LearningRates
         )
-        graph = _graph(network.get("sizes"), network.get("connections"))
+        graph = Graph.of(network.get("sizes"), network.get("connections"))
         network["connections"] = graph.connections
         lengths = {
             "feedforward": len(graph.connections),
@@ -428,55 +360,6 @@ class Specification(_Section):
 # -- checks ---------------------------------------------------------------------------
 
 
-def _graph(sizes: Any, connections: Any) -> Graph:
-    if (
-        not isinstance(sizes, (list, tuple))
-        or len(sizes) < 3
-        or not all(type(size) is int and size >= 1 for size in sizes)
-    ):
-        raise SpecificationError(
-            "network.sizes: needs the numbers of units of the input, of at least one hidden "
-            f"layer and of the output, each at least 1, got {sizes!r}"
-        )
-    top = len(sizes) - 1
-    if connections is None:
-        connections = [(layer - 1, layer) for layer in range(1, top + 1)]
-    pairs = _pairs(connections)
-    for pre, post in pairs:
-        if not 0 <= pre <= top or not 0 <= post <= top:
-            raise SpecificationError(
-                f"network.connections: [{pre}, {post}] names a layer that does not exist; layers "
-                f"count from 0, the input, to {top}, the output"
-            )
-        if pre >= post:
-            raise SpecificationError(
-                f"network.connections: [{pre}, {post}] would close a cycle; each connection goes "
-                "from a lower to a higher layer, and feedback returns on it by itself"
-            )
-        if pairs.count((pre, post)) > 1:
-            raise SpecificationError(f"network.connections: [{pre}, {post}] occurs more than once")
-    graph = Graph(tuple(sizes), tuple(pairs))
-    for layer in range(top + 1):
-        if layer > 0 and not graph.below(layer):
-            raise SpecificationError(f"network.connections: layer {layer} receives nothing")
-        if layer < top and not graph.above(layer):
-            raise SpecificationError(f"network.connections: layer {layer} sends to no other layer")
-    return graph
-
-
-def _pairs(connections: Any) -> list[Connection]:
-    good = isinstance(connections, (list, tuple)) and all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(x) is int for x in pair)
-        for pair in connections
-    )
-    if not good:
-        raise SpecificationError(
-            "network.connections: needs pairs of layers such as [[0, 1], [1, 2]], got "
-            f"{connections!r}"
-        )
-    return [(pre, post) for pre, post in connections]
-
-
 def _check_ghosts(graph: Graph, network: dict[str, Any], weights: dict[str, Any]) -> None:
     model = network.get("model", "MA")
     units = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
@@ -495,31 +378,6 @@ def _check_ghosts(graph: Graph, network: dict[str, Any], weights: dict[str, Any]
             "network.initial_weights.self_predicting: W^b has both signs, so V^b can't start as "
             "its copy and obey Dale's law too"
         )
-
-
-def _check_expression(text: str) -> None:
-    """Refuse what is not a differentiable expression of ``s`` in Brian2's syntax."""
-    known = f"{', '.join(RATE_FUNCTIONS)}, or an expression of s such as 's / (1 + abs(s))'"
-    try:
-        nodes = list(ast.walk(ast.parse(text, mode="eval")))
-    except (SyntaxError, ValueError):
-        raise ValueError(f"is not {known}") from None
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Call,
-               ast.Name, ast.Constant, ast.expr_context)  # fmt: skip
-    for node in nodes:
-        if not isinstance(node, allowed):
-            raise ValueError(f"is not {known}: '{ast.unparse(node)}' can't be used")
-        if isinstance(node, ast.Name) and id(node) in called and node.id not in _FUNCTIONS:
-            raise ValueError(
-                f"uses '{node.id}', which has no known derivative; use {', '.join(_FUNCTIONS)}"
-            )
-        if isinstance(node, ast.Name) and id(node) not in called and node.id != "s":
-            close = difflib.get_close_matches(text, RATE_FUNCTIONS, 1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise ValueError(f"is not {known}: '{node.id}' is not known{hint}")
-    if not any(isinstance(node, ast.Name) and node.id == "s" for node in nodes):
-        raise ValueError(f"is not {known}: it does not depend on s")
 
 
 def _section(path: str, data: Any, model: type[BaseModel]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from .datasets import Dataset
 from .exceptions import DivergenceError
-from .network import projection_rates
 from .simulation import Simulation
+from .values import projection_rates
 
 __all__ = ["Epoch", "Training", "accuracy"]
 
@@ -154,7 +154,7 @@ class Training:
             return self._has_diverged()
 
         good, bad = 0, 1
-        while not replay(bad):
+        while bad * batch < len(order) and not replay(bad):
             good, bad = bad, 2 * bad
         while bad - good > 1:
             middle = (good + bad) // 2

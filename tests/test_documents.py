@@ -34,7 +34,16 @@ def test_toml_blocks_are_specifications(block):
 
 
 @pytest.mark.parametrize(
-    "name", ["specification", "dense.synapses", "equations", "network", "measure"]
+    "name",
+    [
+        "specification",
+        "dense.synapses",
+        "equations",
+        "rate_functions",
+        "graph",
+        "network",
+        "measure",
+    ],
 )
 def test_examples_in_docstrings(name):
     module = importlib.import_module(f"ghost_spiking.{name}")
@@ -58,7 +67,8 @@ def test_links_lead_somewhere():
 
 def test_public_names_have_docstrings():
     for name in ["specification", "network", "simulation", "training", "runs", "plotting", "bench",
-                 "datasets", "dense", "measure", "equations"]:  # fmt: skip
+                 "datasets", "dense", "measure", "equations", "graph", "rate_functions",
+                 "values"]:  # fmt: skip
         module = importlib.import_module(f"ghost_spiking.{name}")
         for public in module.__all__:
             thing = getattr(module, public)

@@ -5,9 +5,9 @@ import pytest
 
 from ghost_spiking.exceptions import DataError
 from ghost_spiking.measure import Probe, backpropagate
-from ghost_spiking.network import initial_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
+from ghost_spiking.values import initial_weights
 
 from .numerics.oracle import Perceptron, angle
 from .numerics.test_engines import OPTIONS, SKIPPING, by_symbol, make, oracle_of

@@ -8,9 +8,10 @@ from brian2 import StateMonitor, prefs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ghost_spiking.network import build, initial_weights, lesioned, run_time_values
+from ghost_spiking.network import build
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
+from ghost_spiking.values import initial_weights, intact_ghosts, run_time_values
 
 from .oracle import Oracle
 
@@ -61,10 +62,6 @@ def oracle_of(spec, weights, seed=0):
     }
     # documented: an offset learns like the layer's last connection of those listed
     eta["b_W_b"] = {i: eta["W_b"][i, j] for i, j in back}
-    intact = {}
-    for name, values in lesioned(spec, seed).items():
-        layer = int(name.split(".")[0].split("_")[1])
-        intact[layer] = values[: network.ghosts_of(layer)]
     return Oracle(
         network.connections,
         by_symbol(weights),
@@ -79,7 +76,7 @@ def oracle_of(spec, weights, seed=0):
         rho=network.rate_function,
         softmax=network.loss == "cross_entropy",
         dale=network.dale,
-        intact=intact,
+        intact=intact_ghosts(spec, seed),
         ghost_delay=protocol.ghost_delay,
         ghost_onset=protocol.ghost_onset,
         feedforward_onset=protocol.feedforward_onset,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ghost_spiking.dense import ClampedInput
-from ghost_spiking.network import initial_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
+from ghost_spiking.values import initial_weights
 
 from .oracle import Perceptron, angle
 from .test_engines import SKIPPING, by_symbol

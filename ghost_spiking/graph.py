@@ -1,0 +1,142 @@
+"""Which layers of a network are connected: directed acyclic graphs of numbered layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .exceptions import SpecificationError
+
+__all__ = ["Connection", "Graph", "projection_name"]
+
+#: Two layers, the one that sends and the one that receives.
+Connection = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Which layers are connected. Layers count from 0, the input, to L, the output.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        N_0 .. N_L.
+    connections : tuple of (int, int)
+        Layers that send and receive, each pair from a lower to a higher one.
+    """
+
+    sizes: tuple[int, ...]
+    connections: tuple[Connection, ...]
+
+    @classmethod
+    def of(cls, sizes: Any, connections: Any = None) -> Graph:
+        """Make a graph from what a user has written; by default a chain.
+
+        Raises
+        ------
+        SpecificationError
+            Sizes are no positive numbers, or connections close a cycle, occur twice, name a
+            layer that does not exist, or leave one out.
+
+        Examples
+        --------
+        >>> Graph.of([4, 3, 2]).connections
+        ((0, 1), (1, 2))
+        """
+        if (
+            not isinstance(sizes, (list, tuple))
+            or len(sizes) < 3
+            or not all(type(size) is int and size >= 1 for size in sizes)
+        ):
+            raise SpecificationError(
+                "network.sizes: needs the numbers of units of the input, of at least one hidden "
+                f"layer and of the output, each at least 1, got {sizes!r}"
+            )
+        top = len(sizes) - 1
+        if connections is None:
+            connections = [(layer - 1, layer) for layer in range(1, top + 1)]
+        pairs = _pairs(connections)
+        for pre, post in pairs:
+            if not 0 <= pre <= top or not 0 <= post <= top:
+                raise SpecificationError(
+                    f"network.connections: [{pre}, {post}] names a layer that does not exist; "
+                    f"layers count from 0, the input, to {top}, the output"
+                )
+            if pre >= post:
+                raise SpecificationError(
+                    f"network.connections: [{pre}, {post}] would close a cycle; each connection "
+                    "goes from a lower to a higher layer, and feedback returns on it by itself"
+                )
+            if pairs.count((pre, post)) > 1:
+                raise SpecificationError(
+                    f"network.connections: [{pre}, {post}] occurs more than once"
+                )
+        graph = cls(tuple(sizes), tuple(pairs))
+        for layer in range(top + 1):
+            if layer > 0 and not graph.below(layer):
+                raise SpecificationError(f"network.connections: layer {layer} receives nothing")
+            if layer < top and not graph.above(layer):
+                raise SpecificationError(
+                    f"network.connections: layer {layer} sends to no other layer"
+                )
+        return graph
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers above the input, L."""
+        return len(self.sizes) - 1
+
+    @property
+    def feedback_connections(self) -> tuple[Connection, ...]:
+        """Connections that feedback returns on: those that do not come from the input."""
+        return tuple(pair for pair in self.connections if pair[0] > 0)
+
+    @property
+    def feedback_targets(self) -> tuple[int, ...]:
+        """Layers that receive feedback: those that send to another one, but the input."""
+        return tuple(sorted({pre for pre, _ in self.feedback_connections}))
+
+    @property
+    def ghost_layers(self) -> tuple[int, ...]:
+        """Layers with ghosts attached: those that send feedback."""
+        return tuple(sorted({post for _, post in self.feedback_connections}))
+
+    @property
+    def ghost_connections(self) -> tuple[Connection, ...]:
+        """Connections that ghosts receive too: all into a layer with ghosts."""
+        return tuple(pair for pair in self.connections if pair[1] in self.ghost_layers)
+
+    def below(self, layer: int) -> tuple[int, ...]:
+        """Layers that send to a layer."""
+        return tuple(pre for pre, post in self.connections if post == layer)
+
+    def above(self, layer: int) -> tuple[int, ...]:
+        """Layers that a layer sends to."""
+        return tuple(post for pre, post in self.connections if pre == layer)
+
+
+def projection_name(kind: str, pre: int, post: int) -> str:
+    """Name what belongs to the connection from one layer to a higher one.
+
+    Between neighbours it has the number of the higher layer, as in the paper; a connection that
+    skips layers has both.
+
+    Examples
+    --------
+    >>> projection_name("ghost_feedback", 1, 2), projection_name("feedforward", 0, 2)
+    ('ghost_feedback_2', 'feedforward_0_2')
+    """
+    return f"{kind}_{post}" if post == pre + 1 else f"{kind}_{pre}_{post}"
+
+
+def _pairs(connections: Any) -> list[Connection]:
+    good = isinstance(connections, (list, tuple)) and all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(x) is int for x in pair)
+        for pair in connections
+    )
+    if not good:
+        raise SpecificationError(
+            "network.connections: needs pairs of layers such as [[0, 1], [1, 2]], got "
+            f"{connections!r}"
+        )
+    return [(pre, post) for pre, post in connections]

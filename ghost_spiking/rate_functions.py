@@ -1,0 +1,140 @@
+"""Rate functions rho and their derivatives, as Brian2 expressions and as numpy functions.
+
+Brian2 is only needed to derive an expression of the user's, and only imported there.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .specification import Network
+
+__all__ = ["LINEAR", "RateFunction", "check", "rate_function", "rate_function_of"]
+
+#: What an expression may use: functions that Brian2 knows, and their derivatives.
+_FUNCTIONS = ("exp", "log", "log1p", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+              "arctan")  # fmt: skip
+
+
+class RateFunction(NamedTuple):
+    """A rate function rho.
+
+    Attributes
+    ----------
+    rate : str
+        rho, an expression of the state ``s``.
+    slope : str
+        Its derivative rho', an expression of ``s`` and of ``rate``.
+    """
+
+    rate: str
+    slope: str
+
+    def of(self, state: str) -> str:
+        """Give rho as an expression of another variable."""
+        return re.sub(r"\bs\b", state, self.rate)
+
+    @property
+    def function(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Rho as a numpy function."""
+        return _numpy_function(self.rate)
+
+    @property
+    def derivative(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The derivative of rho as a numpy function of the state."""
+        return _numpy_function(re.sub(r"\brate\b", f"({self.rate})", self.slope))
+
+
+#: Those that have a name. The slope uses the rate where that saves a second exponential.
+_NAMED = {
+    "sigmoid": RateFunction("1 / (1 + exp(-s))", "rate * (1 - rate)"),
+    "tanh": RateFunction("tanh(s)", "1 - rate**2"),
+    # the tangent of the sigmoid at 0, cut off at 0 and 1
+    "hard_sigmoid": RateFunction("clip(0.25 * s + 0.5, 0, 1)", "0.25 * int(abs(s) < 2)"),
+    # log(1 + exp(s)), written so that nothing overflows
+    "softplus": RateFunction("0.5 * (s + abs(s)) + log1p(exp(-abs(s)))", "1 / (1 + exp(-s))"),
+}
+#: Output units with a softmax.
+LINEAR = RateFunction("s", "1.0")
+
+
+def rate_function(text: str) -> RateFunction:
+    """Give the rate function of that name, or the one that an expression of ``s`` describes.
+
+    The derivative of an expression is derived symbolically.
+
+    Examples
+    --------
+    >>> rate_function("s**2").slope
+    '2*s'
+    """
+    if text in _NAMED:
+        return _NAMED[text]
+    import sympy
+    from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
+
+    derivative = sympy.diff(str_to_sympy(text), sympy.Symbol("s", real=True))
+    return RateFunction(text, sympy_to_str(derivative))
+
+
+def rate_function_of(network: Network, layer: int, *, ghosts: bool = False) -> RateFunction:
+    """Give the rate function of a layer, or of the ghosts attached to it.
+
+    It is the same everywhere, but the output of a softmax is linear, and so are the ghosts that
+    imitate it.
+    """
+    output = layer == network.n_layers and network.loss == "cross_entropy"
+    if output and not (ghosts and network.model == "MB"):
+        return LINEAR
+    return rate_function(network.rate_function)
+
+
+def check(text: str) -> None:
+    """Refuse what is neither a name nor a differentiable expression of ``s``.
+
+    Raises
+    ------
+    ValueError
+        The message says what can't be used, and what would work.
+
+    Examples
+    --------
+    >>> check("s / (1 + abs(s))")
+    """
+    if text in _NAMED:
+        return
+    known = f"{', '.join(_NAMED)}, or an expression of s such as 's / (1 + abs(s))'"
+    try:
+        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    except (SyntaxError, ValueError):
+        raise ValueError(f"is not {known}") from None
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Call,
+               ast.Name, ast.Constant, ast.expr_context)  # fmt: skip
+    for node in nodes:
+        if not isinstance(node, allowed):
+            raise ValueError(f"is not {known}: '{ast.unparse(node)}' can't be used")
+        if isinstance(node, ast.Name) and id(node) in called and node.id not in _FUNCTIONS:
+            raise ValueError(
+                f"uses '{node.id}', which has no known derivative; use {', '.join(_FUNCTIONS)}"
+            )
+        if isinstance(node, ast.Name) and id(node) not in called and node.id != "s":
+            close = difflib.get_close_matches(text, _NAMED, 1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise ValueError(f"is not {known}: '{node.id}' is not known{hint}")
+    if not any(isinstance(node, ast.Name) and node.id == "s" for node in nodes):
+        raise ValueError(f"is not {known}: it does not depend on s")
+
+
+def _numpy_function(text: str) -> Callable[[np.ndarray], np.ndarray]:
+    names = {name: getattr(np, name) for name in (*_FUNCTIONS, "sign", "clip")}
+    names["int"] = lambda condition: np.asarray(condition, dtype=float)
+    code = compile(text, "<rate function>", "eval")
+    return lambda s: eval(code, {"__builtins__": {}}, names | {"s": s}) + np.zeros_like(s)

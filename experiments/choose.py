@@ -6,9 +6,7 @@ Each candidate differs from the files in models/ in what its name says, and is t
 python experiments/choose.py [--quick]
 """
 
-import csv
-
-from lab import Task, folder, options, run_all, specification
+from lab import Task, folder, options, run_all, save_table, specification
 
 EPOCHS = 40
 
@@ -52,13 +50,17 @@ def main(quick, jobs):
             )
         )
     runs = run_all(tasks, where, jobs)
-    with open(where / "choose.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["candidate", "epochs", "train_accuracy", "held_out_accuracy"])
-        for task, run in zip(tasks, runs, strict=True):
-            row = [task.name, run["epochs"], run["train_accuracy"], run["test_accuracy"]]
-            writer.writerow(row)
-            print(*row)
+    rows = [
+        {
+            "candidate": task.name,
+            "epochs": run["epochs"],
+            "train_accuracy": run["train_accuracy"],
+            "held_out_accuracy": run["test_accuracy"],
+        }
+        for task, run in zip(tasks, runs, strict=True)
+    ]
+    save_table(where / "choose.csv", rows)
+    print(*rows, sep="\n")
 
 
 def changed(spec, fields):

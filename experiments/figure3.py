@@ -5,7 +5,8 @@ It uses the runs of Table 1, and trains those that are missing.
 python experiments/figure3.py [--quick]
 """
 
-from lab import COLOURS, band, dynamics_of_ma, figure, folder, options
+from lab import COLOURS, band, figure, folder, options
+from table1 import dynamics_of_ma
 
 
 @options

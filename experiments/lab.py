@@ -7,6 +7,7 @@ script and starts it again loses at most the runs that were under way.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import time
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from ghost_spiking import Specification
 from ghost_spiking.datasets import load
-from ghost_spiking.measure import backward_distance, feedback_alignment, forward_distance
+from ghost_spiking.measure import compare_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.training import Training
 
@@ -139,12 +140,8 @@ class Task:
                 {
                     "online_accuracy": round(epoch.online_accuracy, 4),
                     "test_accuracy": round(epoch.test_accuracy, 4),
-                    "forward_distance": forward_distance(self.specification, simulation.weights),
-                    "backward_distance": backward_distance(self.specification, simulation.weights),
-                    "feedback_alignment": feedback_alignment(
-                        self.specification, simulation.weights
-                    ),
                 }
+                | compare_weights(self.specification, simulation.weights)
             )
         saved = self.description() | {
             "specification": self.specification.to_toml(),
@@ -167,8 +164,8 @@ def run_all(tasks, where, jobs):
     runs = {task.name: task.load(where) for task in tasks}
     missing = [task for task in tasks if runs[task.name] is None]
     if missing:
-        # One program for each architecture: compile them before the processes start.
-        for spec in {task.specification.network: task.specification for task in missing}.values():
+        # Compile before the processes start, lest several of them compile the same program.
+        for spec in {task.specification for task in missing}:
             Simulation(spec)
         work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
             joblib.delayed(_named)(task, where) for task in missing
@@ -181,6 +178,14 @@ def run_all(tasks, where, jobs):
 
 def _named(task, where):
     return task.name, task.run(where)
+
+
+def save_table(path, rows):
+    """Write dictionaries with the same keys as a CSV file."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def figure(rows=1, columns=1, width=3.4, height=2.6):
@@ -201,13 +206,3 @@ def band(panel, values, colour, label):
     panel.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.25, lw=0)
     panel.set_xlabel("epoch")
     panel.set_xlim(1 if len(epochs) > 1 else 0, len(epochs))
-
-
-def dynamics_of_ma(quick, jobs):
-    """Give the histories of MA with 500 units, from the runs of Table 1."""
-    from table1 import SEEDS, task
-
-    seeds = SEEDS[:2] if quick else SEEDS
-    units = 100 if quick else 500
-    tasks = [task("MA", units, "transpose", seed, quick) for seed in seeds]
-    return [run["history"] for run in run_all(tasks, folder(quick), jobs)]

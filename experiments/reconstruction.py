@@ -3,9 +3,7 @@
 python experiments/reconstruction.py [--quick]
 """
 
-import csv
-
-from lab import COLOURS, Task, figure, folder, options, run_all, specification
+from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
 
 FEEDBACKS = ("alignment", "reconstruction", "transpose")
 
@@ -26,13 +24,17 @@ def main(quick, jobs):
     """Compare the three kinds of feedback on 10,000 held-out training images."""
     where = folder(quick)
     runs = run_all([task(feedback, quick) for feedback in FEEDBACKS], where, jobs)
-    with open(where / "reconstruction.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["feedback", "epoch", "alignment_degrees", "held_out_accuracy"])
-        for feedback, run in zip(FEEDBACKS, runs, strict=True):
-            for number, epoch in enumerate(run["history"], start=1):
-                angle = epoch["feedback_alignment"]["feedforward_2"]
-                writer.writerow([feedback, number, f"{angle:.3f}", epoch["test_accuracy"]])
+    rows = [
+        {
+            "feedback": feedback,
+            "epoch": number,
+            "alignment_degrees": round(epoch["feedback_alignment"]["feedforward_2"], 3),
+            "held_out_accuracy": epoch["test_accuracy"],
+        }
+        for feedback, run in zip(FEEDBACKS, runs, strict=True)
+        for number, epoch in enumerate(run["history"], start=1)
+    ]
+    save_table(where / "reconstruction.csv", rows)
     drawing, axes = figure(1, 2)
     for feedback, colour, run in zip(FEEDBACKS, COLOURS, runs, strict=False):
         epochs = range(1, len(run["history"]) + 1)

@@ -5,12 +5,9 @@ It uses the networks of theorem1.py, and trains those that are missing.
 python experiments/settling.py [--quick]
 """
 
-import csv
+from lab import COLOURS, figure, folder, options, save_table
+from theorem1 import idealised, networks
 
-from lab import COLOURS, figure, folder, options, run_all
-from theorem1 import DEPTHS, idealised, task
-
-from ghost_spiking.measure import Probe
 from ghost_spiking.values import initial_weights
 
 #: Free steps in the published settings of equilibrium propagation (Scellier & Bengio 2017), whose
@@ -21,30 +18,21 @@ EQUILIBRIUM_PROPAGATION = {1: 20, 2: 150, 3: 500}
 @options
 def main(quick, jobs):
     """Count the steps that the prediction phase needs."""
-    where = folder(quick)
-    depths = DEPTHS[:2] if quick else DEPTHS
-    tasks = [task(depth, quick) for depth in depths]
-    run_all(tasks, where, jobs)
     rows = []
-    for depth, trained in zip(depths, tasks, strict=True):
-        spec = trained.specification
-        _, held_out = trained.data()
-        probe = Probe(spec, held_out.images[:500], held_out.labels[:500])
+    for depth, trained, probe in networks(quick, jobs):
+        weights = trained.weights("before rest")
         rows.append(
             {
                 "hidden_layers": depth,
-                "trained": probe.settling_steps(trained.weights("before rest")),
-                "untrained": probe.settling_steps(initial_weights(spec, 0)),
-                "without_feedback": probe.settling_steps(idealised(trained.weights("before rest"))),
+                "trained": probe.settling_steps(weights),
+                "untrained": probe.settling_steps(initial_weights(trained.specification, 0)),
+                "ideal_ghosts": probe.settling_steps(idealised(weights)),
                 "equilibrium_propagation": EQUILIBRIUM_PROPAGATION.get(depth),
             }
         )
         print(rows[-1], flush=True)
-    with open(where / "settling.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    draw(rows, where / "settling.png")
+    save_table(folder(quick) / "settling.csv", rows)
+    draw(rows, folder(quick) / "settling.png")
 
 
 def draw(rows, path):
@@ -53,7 +41,7 @@ def draw(rows, path):
     for key, colour, marker, label in (
         ("equilibrium_propagation", COLOURS[1], "s--", "equilibrium propagation, published"),
         ("trained", COLOURS[0], "o-", "ghost units, trained"),
-        ("without_feedback", COLOURS[2], "^:", "the same, feedback cancelled perfectly"),
+        ("ideal_ghosts", COLOURS[2], "^:", "the same, ideal ghosts"),
     ):
         points = [(row["hidden_layers"], row[key]) for row in rows if row[key] is not None]
         if points:

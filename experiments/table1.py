@@ -3,11 +3,9 @@
 python experiments/table1.py [--quick]
 """
 
-import csv
-
 import click
 import numpy as np
-from lab import COLOURS, Task, figure, folder, options, run_all, specification
+from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
 
 UNITS = (100, 300, 500)
 FEEDBACKS = ("transpose", "alignment")
@@ -35,6 +33,14 @@ def task(model, units, feedback, seed, quick=False):
     )
 
 
+def dynamics_of_ma(quick, jobs):
+    """Give the histories of MA with 500 units, for Figures 2 and 3."""
+    seeds = SEEDS[:2] if quick else SEEDS
+    units = 100 if quick else 500
+    tasks = [task("MA", units, "transpose", seed, quick) for seed in seeds]
+    return [run["history"] for run in run_all(tasks, folder(quick), jobs)]
+
+
 @options
 @click.option("--finished", is_flag=True, help="Train nothing; show the runs that are there.")
 def main(quick, jobs, finished):
@@ -53,15 +59,14 @@ def main(quick, jobs, finished):
 
 
 def write(order, runs, where):
-    with open(where / "table1.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["model", "units", "feedback", "seed", "epochs", "train_accuracy",
-                         "test_accuracy", "seconds", "version"])  # fmt: skip
-        for ((model, units, feedback), seed), run in sorted(
-            zip(order, runs, strict=True), key=lambda item: item[0]
-        ):
-            writer.writerow([model, units, feedback, seed, run["epochs"], run["train_accuracy"],
-                             run["test_accuracy"], run["seconds"], run["version"]])  # fmt: skip
+    finished = sorted(zip(order, runs, strict=True), key=lambda item: item[0])
+    copied = ("epochs", "train_accuracy", "test_accuracy", "seconds", "version")
+    rows = [
+        {"model": model, "units": units, "feedback": feedback, "seed": seed}
+        | {key: run[key] for key in copied}
+        for ((model, units, feedback), seed), run in finished
+    ]
+    save_table(where / "table1.csv", rows)
     cells = {}
     for (cell, _), run in zip(order, runs, strict=True):
         cells.setdefault(cell, []).append((run["train_accuracy"], run["test_accuracy"]))

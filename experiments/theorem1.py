@@ -7,10 +7,8 @@ measured with V copied from it ("ideal ghosts"). Errors are measured on held-out
 python experiments/theorem1.py [--quick]
 """
 
-import csv
-
 import numpy as np
-from lab import COLOURS, Task, figure, folder, options, run_all, specification
+from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
 
 from ghost_spiking.measure import Probe
 
@@ -36,32 +34,44 @@ def task(depth, quick=False):
     )
 
 
+def networks(quick, jobs):
+    """Train what is missing; give the depth, the task and a probe for each network in turn."""
+    depths = DEPTHS[:2] if quick else DEPTHS
+    tasks = [task(depth, quick) for depth in depths]
+    run_all(tasks, folder(quick), jobs)
+    for depth, trained in zip(depths, tasks, strict=True):
+        _, held_out = trained.data()
+        images, labels = held_out.images[:IMAGES], held_out.labels[:IMAGES]
+        yield depth, trained, Probe(trained.specification, images, labels)
+
+
 @options
 def main(quick, jobs):
     """Measure Theorem 1."""
     where = folder(quick)
-    depths = DEPTHS[:2] if quick else DEPTHS
-    tasks = [task(depth, quick) for depth in depths]
-    run_all(tasks, where, jobs)
     rows = []
-    for depth, trained in zip(depths, tasks, strict=True):
-        _, held_out = trained.data()
-        probe = Probe(trained.specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])
+    for depth, trained, probe in networks(quick, jobs):
         after = trained.weights()
         for ghosts, weights in zip(
             GHOSTS, (trained.weights("before rest"), after, idealised(after)), strict=True
         ):
             for beta in BETAS:
                 found = probe.errors(weights, beta=beta, nudging_steps=NUDGING_STEPS)
-                for layer, (angle, ratio) in found.items():
-                    rows.append([depth, ghosts, beta, layer, angle, ratio])
+                rows += [
+                    {
+                        "hidden_layers": depth,
+                        "ghosts": ghosts,
+                        "beta": beta,
+                        "layer": layer,
+                        "angle": round(angle, 3),
+                        "ratio": round(ratio, 4),
+                    }
+                    for layer, (angle, ratio) in found.items()
+                ]
         print(f"{depth} hidden layers measured", flush=True)
-    with open(where / "theorem1.csv", "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["hidden_layers", "ghosts", "beta", "layer", "angle", "ratio"])
-        writer.writerows([*row[:4], f"{row[4]:.3f}", f"{row[5]:.4f}"] for row in rows)
+    save_table(where / "theorem1.csv", rows)
     report(rows)
-    draw(rows, where / "theorem1.png", depths)
+    draw(rows, where / "theorem1.png")
 
 
 def idealised(weights):
@@ -78,10 +88,11 @@ def idealised(weights):
 
 def select(rows, depth, ghosts="learned ghosts"):
     """Give angles and ratios of one network: arrays of shape (layers, betas)."""
-    chosen = [row for row in rows if row[0] == depth and row[1] == ghosts]
+    chosen = [row for row in rows if row["hidden_layers"] == depth and row["ghosts"] == ghosts]
     shape = (len(BETAS), depth)
-    angles = np.array([row[4] for row in chosen]).reshape(shape).T
-    return angles, np.array([row[5] for row in chosen]).reshape(shape).T
+    return tuple(
+        np.array([row[key] for row in chosen]).reshape(shape).T for key in ("angle", "ratio")
+    )
 
 
 def best(rows, depth, ghosts="learned ghosts"):
@@ -94,7 +105,7 @@ def best(rows, depth, ghosts="learned ghosts"):
 
 
 def report(rows):
-    for depth in sorted({row[0] for row in rows}):
+    for depth in sorted({row["hidden_layers"] for row in rows}):
         for ghosts in GHOSTS:
             angles, ratios = select(rows, depth, ghosts)
             index = best(rows, depth, ghosts)
@@ -104,7 +115,8 @@ def report(rows):
             )
 
 
-def draw(rows, path, depths):
+def draw(rows, path):
+    depths = sorted({row["hidden_layers"] for row in rows})
     drawing, axes = figure(2, 2, height=3)
     shown = 3 if 3 in depths else max(depths)
     for ghosts, style in (("learned ghosts", "o-"), ("ideal ghosts", ".:")):

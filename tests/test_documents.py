@@ -41,7 +41,6 @@ def test_toml_blocks_are_specifications(block):
         "equations",
         "rate_functions",
         "graph",
-        "network",
         "measure",
     ],
 )

@@ -1,12 +1,28 @@
 """Ghost Units (Mesnard, Vignoud, Sacramento, Senn & Bengio, 2019) on Brian2."""
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from .specification import Specification
+
+if TYPE_CHECKING:
+    from .estimator import GhostClassifier
+    from .simulation import Simulation
+    from .training import Training
 
 try:
     __version__ = version("ghost-spiking")
 except PackageNotFoundError:  # used from a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["Specification", "__version__"]
+__all__ = ["GhostClassifier", "Simulation", "Specification", "Training", "__version__"]
+
+#: Names whose modules need Brian2 or scikit-learn, which take a second to import.
+_LAZY = {"GhostClassifier": "estimator", "Simulation": "simulation", "Training": "training"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

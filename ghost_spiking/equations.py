@@ -45,19 +45,23 @@ __all__ = [
 # -- units ----------------------------------------------------------------------------
 
 #: What all populations share. ``step`` counts the time steps of a presentation, ``presentation``
-#: the mini-batches. ``prediction`` and ``nudging`` are 1 while the rules of that phase are at work.
+#: the mini-batches of a run, ``presented`` those before it. ``prediction`` and ``nudging`` are 1
+#: while the rules of that phase are at work; ``nudging`` falls to half in every half-life.
 PROTOCOL = """
 step : integer (linked)
 presentation : integer (linked)
 prediction_steps : integer (constant, shared)
+presented : integer (constant, shared)
 ghost_delay : integer (constant, shared)
 ghost_onset : integer (constant, shared)
 feedforward_onset : integer (constant, shared)
+decay : 1 (constant, shared)
 tau : second (constant, shared)
 beta : 1 (constant, shared)
 nudge = int(step >= prediction_steps) : 1 (shared)
-prediction = (1 - nudge) * int(step >= ghost_delay) * int(presentation >= ghost_onset) : 1 (shared)
-nudging = nudge * int(presentation >= feedforward_onset) : 1 (shared)
+age = presentation + presented : integer (shared)
+prediction = (1 - nudge) * int(step >= ghost_delay) * int(age >= ghost_onset) : 1 (shared)
+nudging = nudge * int(age >= feedforward_onset) * exp(-decay * age) : 1 (shared)
 """
 
 #: The part of `PROTOCOL` that every population refers to.

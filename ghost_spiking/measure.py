@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
@@ -18,15 +19,17 @@ from .exceptions import DataError
 from .graph import projection_name
 from .rate_functions import rate_function_of
 from .simulation import Simulation
-from .specification import Specification
+from .specification import Network, Specification
 from .values import feedback_weights
 
 __all__ = [
     "Gradients",
     "Measurements",
     "Probe",
+    "Trace",
     "backpropagate",
     "compare_weights",
+    "flatten",
 ]
 
 #: A prediction phase that is long enough to tell where it would settle.
@@ -90,16 +93,49 @@ class Measurements:
     feedback_alignment: dict[str, float]
     settling_steps: int | None
 
-    def flat(self) -> dict[str, float | int | None]:
-        """Give everything as one row of a table, with names such as ``error_angle[1]``."""
-        row: dict[str, float | int | None] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, dict):
-                row |= {f"{field.name}[{key}]": entry for key, entry in value.items()}
-            else:
-                row[field.name] = value
-        return row
+    def flat(self) -> dict[str, float]:
+        """Give everything as one row of a table, with names such as ``error_angle[1]``.
+
+        What could not be measured is nan.
+        """
+        return flatten(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What an electrode in every unit of a layer would see, see `Probe.trace`.
+
+    All arrays have the shape (steps + 1, n_images, N_l): at rest, and after each step.
+
+    Attributes
+    ----------
+    layer : int
+        The layer.
+    times : array, shape (steps + 1,)
+        In units of tau.
+    nudging_from : float
+        When the nudging phase begins, in units of tau.
+    s : array
+        States of the pyramidal units.
+    g : array or None
+        States of the ghosts that are paired with them; None where there are none.
+    bottom_up : array
+        b, eq. (1).
+    top_down, ghost_feedback : array or None
+        t and c; None for output units.
+    error : array
+        e: t - c, or what nudges output units.
+    """
+
+    layer: int
+    times: np.ndarray
+    nudging_from: float
+    s: np.ndarray
+    g: np.ndarray | None
+    bottom_up: np.ndarray
+    top_down: np.ndarray | None
+    ghost_feedback: np.ndarray | None
+    error: np.ndarray
 
 
 class Probe:
@@ -254,6 +290,73 @@ class Probe:
             ghost_weights = weights[projection_name("ghost_feedback", layer, post)]
             cancelling = cancelling + (rate * intact) @ ghost_weights.T
         return np.asarray(top_down), np.asarray(cancelling)
+
+    def trace(
+        self,
+        weights: Mapping[str, np.ndarray],
+        layer: int,
+        **protocol: Any,
+    ) -> Trace:
+        """Present all images without learning, and record all signals of a layer's units.
+
+        Parameters
+        ----------
+        weights : dict of array
+            Weights by projection, in the paper's shapes.
+        layer : int
+            1 for the first hidden layer, L for the output.
+        **protocol
+            `prediction_steps`, `nudging_steps` and `beta`, as for `states`.
+
+        Raises
+        ------
+        DataError
+            There is no such layer.
+
+        Returns
+        -------
+        Trace
+        """
+        spec = self.specification
+        network, graph = spec.network, spec.network.graph
+        if not 1 <= layer <= network.n_layers:
+            raise DataError(
+                f"layer {layer} has no units to trace; there are layers 1 to {network.n_layers}"
+            )
+        states = self.states(weights, **protocol)
+        s = states[f"pyramidal_{layer}"]
+        bottom_up = np.zeros_like(s)
+        for pre in graph.below(layer):
+            if pre == 0:
+                rates = self._images / self._maximum
+            else:
+                rates = rate_function_of(network, pre).function(states[f"pyramidal_{pre}"])
+            bottom_up += rates @ weights[projection_name("feedforward", pre, layer)].T
+        if network.biases:
+            bottom_up += weights[f"bias_{layer}"].T
+        first = protocol.get("prediction_steps") or spec.protocol.prediction_steps
+        top_down: np.ndarray | None = None
+        ghost_feedback: np.ndarray | None = None
+        if layer < network.n_layers:
+            top_down, ghost_feedback = self.feedback(weights, states, layer)
+            error = top_down - ghost_feedback
+        else:
+            beta = protocol.get("beta") or spec.protocol.beta
+            targets = self._labels[:, None] == np.arange(network.sizes[-1])
+            error = beta * (targets - _outputs(network, s))
+            error[:first] = 0.0
+        paired = network.model == "MA" and layer in graph.ghost_layers
+        return Trace(
+            layer,
+            np.arange(len(s)) * spec.protocol.time_step,
+            first * spec.protocol.time_step,
+            s,
+            states[f"ghost_{layer}"] if paired else None,
+            bottom_up,
+            top_down,
+            ghost_feedback,
+            error,
+        )
 
     def errors(
         self,
@@ -412,6 +515,17 @@ def compare_weights(
     return found
 
 
+def flatten(found: Mapping[str, Any]) -> dict[str, float]:
+    """Give measurements as one row of a table, with names such as ``error_angle[1]``."""
+    row = {}
+    for name, value in found.items():
+        entries = value if isinstance(value, Mapping) else {"": value}
+        for key, entry in entries.items():
+            label = name if key == "" else f"{name}[{key}]"
+            row[label] = float("nan") if entry is None else float(entry)
+    return row
+
+
 def backpropagate(
     specification: Specification,
     weights: Mapping[str, np.ndarray],
@@ -450,11 +564,7 @@ def backpropagate(
             state = state + weights[f"bias_{layer}"][:, 0]
         rate[layer] = functions[layer].function(state)
         slope[layer] = functions[layer].derivative(state)
-    output = rate[top]
-    if network.loss == "cross_entropy":
-        exponential = np.exp(state - state.max(axis=1, keepdims=True))
-        output = exponential / exponential.sum(axis=1, keepdims=True)
-    errors = {top: np.eye(network.sizes[-1])[labels] - output}
+    errors = {top: np.eye(network.sizes[-1])[labels] - _outputs(network, state)}
     for layer in range(top - 1, 0, -1):
         errors[layer] = np.sum(
             [
@@ -472,6 +582,14 @@ def backpropagate(
             for pre, post in graph.connections
         },
     )
+
+
+def _outputs(network: Network, states: np.ndarray) -> np.ndarray:
+    """Give what is compared with targets: rho(s_L), or the softmax of s_L."""
+    if network.loss == "cross_entropy":
+        exponential = np.exp(states - states.max(axis=-1, keepdims=True))
+        return exponential / exponential.sum(axis=-1, keepdims=True)
+    return rate_function_of(network, network.n_layers).function(states)
 
 
 def _norm(values: np.ndarray) -> float:

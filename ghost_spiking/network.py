@@ -14,7 +14,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
 from . import equations
-from .dense import ClampedInput, DenseSynapses, WinnerMonitor
+from .dense import ClampedInput, DenseSynapses, ResponseMonitor
 from .exceptions import SpecificationError
 from .graph import projection_name
 from .rate_functions import RateFunction, rate_function_of
@@ -45,8 +45,8 @@ class GhostNetwork:
         transpose), ``feedback_bias_k`` (of the layer that feedback arrives at, with
         reconstruction), ``ghost_forward_l``, ``ghost_bias_l`` and ``ghost_feedback_l``; with a
         softmax ``normalising`` and ``division``.
-    winners : WinnerMonitor
-        The predicted classes.
+    responses : ResponseMonitor
+        The rates of output units at the end of the prediction phase.
     """
 
     network: BrianNetwork
@@ -54,7 +54,7 @@ class GhostNetwork:
     targets: ClampedInput
     populations: dict[str, Any]
     projections: dict[str, Any]
-    winners: WinnerMonitor
+    responses: ResponseMonitor
 
 
 def build(
@@ -120,23 +120,23 @@ class _Builder:
         output = self._layer(self.spec.n_layers)
         if self.spec.loss == "cross_entropy":
             self._add_softmax(output)
-        winners = WinnerMonitor(
+        responses = ResponseMonitor(
             output,
             self._rate_function(self.spec.n_layers).of("s"),
             "step == prediction_steps - 1",
             batch=self.stimulus,
-            name="winners",
+            name="responses",
         )
         network = BrianNetwork(
             self.stimulus,
             self.targets,
             *self.populations.values(),
             *self.projections.values(),
-            winners,
+            responses,
             name="ghost_network",
         )
         return GhostNetwork(
-            network, self.stimulus, self.targets, self.populations, self.projections, winners
+            network, self.stimulus, self.targets, self.populations, self.projections, responses
         )
 
     # -- populations ------------------------------------------------------------------

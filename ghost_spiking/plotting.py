@@ -1,22 +1,90 @@
-"""Pictures; every function draws into matplotlib axes that it also returns."""
+"""Pictures; every function draws into matplotlib axes that it also returns.
+
+`save` makes a figure, calls one of them, and writes a file.
+"""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .runs import write_atomically
 from .training import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_learning_curves", "save_learning_curves"]
+    from .measure import Measurements, Trace
 
-# Two colours of Okabe and Ito, which colour-blind people tell apart.
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
+__all__ = [
+    "COLOURS",
+    "plot_angles",
+    "plot_confusion",
+    "plot_distances",
+    "plot_images",
+    "plot_learning_curves",
+    "plot_receptive_fields",
+    "plot_trace",
+    "save",
+]
+
+#: Colours of Okabe and Ito, which colour-blind people tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = "os^Dv*P"
+
+
+def save(
+    path: str | os.PathLike[str],
+    draw: Callable[..., Any],
+    *arguments: Any,
+    title: str = "",
+    size: tuple[float, float] = (5.2, 3.6),
+    rows: int = 1,
+    **options: Any,
+) -> None:
+    """Draw a picture into a file, whose suffix chooses the format.
+
+    Parameters
+    ----------
+    path : path
+        Such as ``errors.png`` or ``errors.svg``. It is complete at any time.
+    draw : callable
+        One of the functions of this module.
+    *arguments, **options
+        What to call it with, beside the axes.
+    title : str, optional
+        Title of the picture.
+    size : tuple of float, optional
+        Width and height in inches.
+    rows : int, optional
+        Number of axes, one above the other; more than one are given as a list.
+
+    Raises
+    ------
+    ValueError
+        matplotlib does not know the format.
+
+    Examples
+    --------
+    >>> from ghost_spiking.plotting import plot_images, save
+    >>> save("noise.png", plot_images, np.random.rand(9, 16), (4, 4))  # doctest: +SKIP
+    """
+    from matplotlib.figure import Figure
+
+    # Without pyplot there is no global state, and nothing to close.
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    axes = list(np.ravel(figure.subplots(rows, sharex=True)))
+    draw(*arguments, axes if rows > 1 else axes[0], **options)
+    if title:
+        axes[0].set_title(title, fontsize="medium")
+    path, buffer = Path(path), io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.lstrip("."))
+    write_atomically(path, buffer.getvalue())
 
 
 def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
@@ -34,37 +102,326 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
     matplotlib Axes
         The same axes.
     """
-    from matplotlib.ticker import MaxNLocator
-
     epochs = [epoch.epoch for epoch in history]
     online = [100 - epoch.online_accuracy for epoch in history]
     test = [100 - epoch.test_accuracy for epoch in history]
-    axes.plot(epochs, online, "o--", color=_ORANGE, label="training images, while learning", ms=4)
-    axes.plot(epochs, test, "s-", color=_BLUE, label="test images", ms=4)
+    axes.plot(
+        epochs, online, "o--", color=COLOURS[1], label="training images, while learning", ms=4
+    )
+    axes.plot(epochs, test, "s-", color=COLOURS[0], label="test images", ms=4)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(_label_some)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("epoch")
     axes.set_ylabel("error (%)")
-    axes.grid(alpha=0.3, which="both", linewidth=0.5)
+    _epochs(axes)
     axes.legend(frameon=False)
     return axes
 
 
-def save_learning_curves(
-    history: Sequence[Epoch], path: str | os.PathLike[str], title: str = ""
-) -> None:
-    """Draw learning curves into a file; its suffix chooses the format."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def plot_distances(history: Sequence[Epoch], axes: Axes) -> Axes:
+    """Draw ||W^f - V^f|| and ||W^b - V^b|| against epochs (Figure 2 of the paper, MA).
 
-    # Without pyplot there is no global state, and nothing to close.
-    figure = Figure(figsize=(5.2, 3.6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = plot_learning_curves(history, figure.add_subplot())
-    axes.set_title(title, fontsize="medium")
-    figure.savefig(path)
+    Parameters
+    ----------
+    history : sequence of Epoch
+        With measurements.
+    axes : matplotlib Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib Axes
+        The same axes.
+    """
+    names = {"forward_distance": "$W^f - V^f$", "backward_distance": "$W^b - V^b$"}
+    chosen = [name for name in history[0].measurements if name.split("[")[0] in names]
+    for number, name in enumerate(chosen):
+        kind, projection = name.rstrip("]").split("[")
+        values = [epoch.measurements.get(name, np.nan) for epoch in history]
+        axes.plot(
+            [epoch.epoch for epoch in history],
+            values,
+            color=COLOURS[number % len(COLOURS)],
+            marker=_MARKERS[number % len(_MARKERS)],
+            ms=4,
+            label=f"{names[kind]}, {projection.split('_', 2)[-1].replace('_', ' to ')}",
+        )
+    axes.set_ylabel("Frobenius norm")
+    axes.set_ylim(bottom=0)
+    _epochs(axes)
+    if chosen:
+        axes.legend(frameon=False, title="distance, layer", fontsize="small")
+    return axes
+
+
+def plot_angles(measurements: Measurements, axes: Axes) -> Axes:
+    """Draw the angles between what the network does and what backpropagation would do.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        As from `Probe.measure`.
+    axes : matplotlib Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib Axes
+        The same axes.
+    """
+    bars = {f"error,\nlayer {layer}": v for layer, v in measurements.error_angle.items()}
+    n_errors = len(bars)
+    for name, value in measurements.update_angle.items():
+        bars[f"update,\n{name.replace('feedforward_', 'W ')}"] = value
+    colours = [COLOURS[0]] * n_errors + [COLOURS[1]] * (len(bars) - n_errors)
+    drawn = axes.bar(list(bars), list(bars.values()), color=colours)
+    axes.bar_label(drawn, fmt="%.0f°", padding=2)
+    axes.axhline(90, color="0.4", linestyle="--", linewidth=1)
+    axes.text(0.01, 90, "no better than chance", transform=axes.get_yaxis_transform(), va="bottom")
+    axes.set_ylim(0, max(105, *[1.1 * value for value in bars.values()]))
+    axes.set_ylabel("angle to backpropagation (degrees)")
+    return axes
+
+
+def plot_receptive_fields(
+    weights: np.ndarray, image_shape: tuple[int, ...], axes: Axes, n_units: int = 100
+) -> Axes:
+    """Draw the weights into the units of the first layer as images.
+
+    Parameters
+    ----------
+    weights : array, shape (N_1, N_0)
+        W^f of the first layer.
+    image_shape : (int, int)
+        Height and width of an image.
+    axes : matplotlib Axes
+        Where to draw.
+    n_units : int, optional
+        How many units; those with the largest weights are chosen.
+
+    Returns
+    -------
+    matplotlib Axes
+        The same axes.
+    """
+    strongest = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:n_units]
+    shown = weights[np.sort(strongest)]
+    limit = float(np.abs(shown).max()) or 1.0
+    drawn = axes.imshow(_mosaic(shown, image_shape), cmap="PuOr_r", vmin=-limit, vmax=limit)
+    axes.set_axis_off()
+    _colour_bar(drawn, axes, "weight")
+    return axes
+
+
+def plot_images(
+    images: np.ndarray,
+    image_shape: tuple[int, ...],
+    axes: Axes,
+    captions: Sequence[str] = (),
+    columns: int | None = None,
+) -> Axes:
+    """Draw images side by side, with a caption above each.
+
+    Parameters
+    ----------
+    images : array, shape (n_images, n_features)
+        At least one image.
+    image_shape : (int, int)
+        Height and width of an image.
+    axes : matplotlib Axes
+        Where to draw.
+    captions : sequence of str, optional
+        One for each image.
+    columns : int, optional
+        Images in a row; by default about as many as there are rows.
+
+    Returns
+    -------
+    matplotlib Axes
+        The same axes.
+    """
+    columns = columns or int(np.ceil(len(images) ** 0.5))
+    gap = max(1, image_shape[0] // 3) if captions else 1
+    height, width = image_shape[0] + gap, image_shape[1] + 1
+    axes.imshow(_mosaic(images, image_shape, columns, gap), cmap="gray_r")
+    for number, caption in enumerate(captions):
+        row, column = divmod(number, columns)
+        axes.text(
+            column * width,
+            row * height + gap - 1,
+            caption,
+            fontsize="small",
+            va="bottom",
+        )
+    axes.set_axis_off()
+    return axes
+
+
+def plot_confusion(labels: np.ndarray, predicted: np.ndarray, axes: Axes) -> Axes:
+    """Draw how often each class was taken for each other one.
+
+    Parameters
+    ----------
+    labels, predicted : array of int, shape (n_images,)
+        True and predicted classes.
+    axes : matplotlib Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib Axes
+        The same axes.
+    """
+    n_classes = 1 + int(max(labels.max(), predicted.max()))
+    counts = np.zeros((n_classes, n_classes), int)
+    np.add.at(counts, (labels, predicted), 1)
+    percent = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    errors = np.where(np.eye(n_classes, dtype=bool), np.nan, percent)
+    drawn = axes.imshow(errors, cmap="Blues", vmin=0, vmax=np.nanmax(errors, initial=1e-9))
+    if n_classes <= 20:
+        dark = 0.6 * np.nanmax(errors, initial=1e-9)
+        for true, guess in np.ndindex(counts.shape):
+            if counts[true, guess]:
+                white = true != guess and percent[true, guess] > dark
+                axes.text(
+                    guess,
+                    true,
+                    str(counts[true, guess]),
+                    ha="center",
+                    va="center",
+                    fontsize="x-small",
+                    color="white" if white else "black",
+                )
+        axes.set_xticks(range(n_classes))
+        axes.set_yticks(range(n_classes))
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    _colour_bar(drawn, axes, "errors (% of the true class)")
+    return axes
+
+
+def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Sequence[Axes]:
+    """Draw the virtual electrophysiology of one unit through both phases.
+
+    Parameters
+    ----------
+    trace : Trace
+        As from `Probe.trace`.
+    unit, image : int
+        Number of the unit in its layer, and of the image.
+    axes : sequence of three matplotlib Axes
+        For states, inputs and the error.
+
+    Returns
+    -------
+    sequence of matplotlib Axes
+        The same axes.
+    """
+    panels: list[dict[str, np.ndarray | None]] = [
+        {"pyramidal unit, s": trace.s, "its ghost, g": trace.g, "bottom-up, b": trace.bottom_up},
+        {"top-down, t": trace.top_down, "ghost feedback, c": trace.ghost_feedback},
+        {"error, e": trace.error},
+    ]
+    names = ("state", "feedback", "error")
+    number = 0
+    for panel, signals, name in zip(axes, panels, names, strict=True):
+        for label, values in signals.items():
+            if values is not None:
+                style = "--" if "ghost" in label else "-"
+                colour = COLOURS[number % len(COLOURS)]
+                panel.plot(trace.times, values[:, image, unit], style, color=colour, label=label)
+            number += 1
+        panel.axvline(trace.nudging_from, color="0.4", linewidth=1, linestyle=":")
+        panel.set_ylabel(name)
+        panel.grid(alpha=0.3, linewidth=0.5)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(
+                frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
+            )
+        else:
+            panel.text(0.5, 0.5, "output units get none", transform=panel.transAxes, ha="center")
+    top = axes[0].get_xaxis_transform()
+    for words, start, end in (
+        ("prediction", 0.0, trace.nudging_from),
+        ("nudging", trace.nudging_from, trace.times[-1]),
+    ):
+        axes[0].text((start + end) / 2, 1.02, words, transform=top, ha="center", fontsize="small")
+    axes[-1].set_xlabel(r"time ($\tau$)")
+    axes[-1].set_xlim(trace.times[0], trace.times[-1])
+    return axes
+
+
+def save_overview(
+    folder: Path,
+    suffix: str,
+    history: Sequence[Epoch],
+    weights: Mapping[str, np.ndarray],
+    measurements: Measurements,
+    images: np.ndarray,
+    image_shape: tuple[int, ...],
+    labels: np.ndarray,
+    predicted: np.ndarray,
+) -> list[Path]:
+    """Draw everything there is to see of a trained network, and give the files."""
+    drawn: list[Path] = []
+
+    def picture(name: str, *arguments: Any, **options: Any) -> None:
+        drawn.append(folder / f"{name}.{suffix}")
+        save(drawn[-1], *arguments, title=options.pop("title", folder.name), **options)
+
+    if history:
+        picture("learning_curves", plot_learning_curves, history)
+        if any("distance" in name for name in history[0].measurements):
+            picture("distances", plot_distances, history)
+    picture("angles", plot_angles, measurements)
+    if len(image_shape) == 2:
+        fields = weights["feedforward_1"]
+        picture("receptive_fields", plot_receptive_fields, fields, image_shape, size=(6, 5))
+    picture("confusion", plot_confusion, labels, predicted, size=(5.6, 4.6))
+    wrong = np.flatnonzero(labels != predicted)[:40]
+    if len(wrong) and len(image_shape) == 2:
+        captions = [f"{labels[k]} as {predicted[k]}" for k in wrong]
+        title = f"{folder.name}: taken for another class"
+        picture(
+            "mistakes",
+            plot_images,
+            images[wrong],
+            image_shape,
+            captions=captions,
+            columns=8,
+            title=title,
+            size=(6, 4),
+        )
+    return drawn
+
+
+def _epochs(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.grid(alpha=0.3, which="both", linewidth=0.5)
+
+
+def _colour_bar(drawn: Any, axes: Axes, label: str) -> None:
+    figure = axes.get_figure()
+    assert figure is not None
+    figure.colorbar(drawn, ax=axes, shrink=0.8).set_label(label)
+
+
+def _mosaic(
+    images: np.ndarray, image_shape: tuple[int, ...], columns: int | None = None, gap: int = 1
+) -> np.ndarray:
+    """Put images into a grid, with `gap` empty lines above each row."""
+    columns = columns or int(np.ceil(len(images) ** 0.5))
+    rows = -(-len(images) // columns)
+    height, width = image_shape
+    grid = np.full((rows * (height + gap), columns * (width + 1)), np.nan)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        top, left = row * (height + gap) + gap, column * (width + 1)
+        grid[top : top + height, left : left + width] = image.reshape(height, width)
+    return grid
 
 
 def _label_some(value: float, _: float) -> str:

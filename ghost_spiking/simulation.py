@@ -13,6 +13,7 @@ from brian2 import second
 from brian2.core.preferences import prefs
 
 from .dense import CompiledNetwork
+from .dense.standalone import default_cache
 from .exceptions import DataError
 from .network import Engine, GhostNetwork, build
 from .specification import Specification
@@ -22,6 +23,10 @@ __all__ = ["Simulation"]
 
 Device = Literal["cpp_standalone", "cython", "numpy"]
 DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
+
+#: Compiled programs of this process by what they depend on, so that Brian2 need not generate the
+#: same code again, which takes it a second.
+_programs: dict[tuple[Any, ...], CompiledNetwork] = {}
 
 
 class Simulation:
@@ -52,6 +57,8 @@ class Simulation:
     ----------
     specification : Specification
         May be replaced by one with another protocol, but the same network and batch size.
+    build_seconds : float
+        Time that the C++ compiler took; 0 if the program was there already.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
     intact : dict of array
@@ -92,15 +99,13 @@ class Simulation:
         self.intact = intact_ghosts(specification, seed)
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
-        self.interrupted = False
         self.largest_state = 0.0
         self.brian: GhostNetwork | None = None
         self._program: CompiledNetwork | None = None
+        self.build_seconds = 0.0
         with _preferences(self.precision, device):
             if device == "cpp_standalone":
-                self._program = CompiledNetwork(
-                    lambda: self._build().network, cache=cache, profile=profile
-                )
+                self._program = self._compile(cache or default_cache(), profile)
             else:
                 self.brian = self._build()
         self._device = device
@@ -108,10 +113,17 @@ class Simulation:
     def _build(self) -> GhostNetwork:
         return build(self.specification, self.engine, self.data_dtype)
 
-    @property
-    def build_seconds(self) -> float:
-        """Time that the C++ compiler took; 0 if the program was in the cache."""
-        return self._program.build_seconds if self._program is not None else 0.0
+    def _compile(self, cache: Path, profile: bool) -> CompiledNetwork:
+        structure = self.specification.network.model_dump_json(exclude={"initial_weights"})
+        batch = self.specification.protocol.batch_size
+        kind = (self.engine, self.precision.name, self.data_dtype.name, profile)
+        key = (cache, structure, batch, *kind)
+        program = _programs.get(key)
+        if program is None or not program.exists:
+            program = CompiledNetwork(lambda: self._build().network, cache=cache, profile=profile)
+            self.build_seconds = program.build_seconds
+            _programs[key] = program
+        return program
 
     def present(
         self,
@@ -122,7 +134,7 @@ class Simulation:
         maximum: float = 255.0,
         learn: bool = True,
         nudge: bool | None = None,
-        progress: Callable[[np.ndarray], None] | None = None,
+        progress: Callable[[np.ndarray], bool | None] | None = None,
     ) -> np.ndarray:
         """Present images, one batch after the other, and learn from them.
 
@@ -141,14 +153,15 @@ class Simulation:
         nudge : bool, optional
             Whether there is a nudging phase; by default if weights change.
         progress : callable, optional
-            Called now and then with the classes predicted so far.
+            Called now and then with the responses so far; if it gives True, the run ends after
+            the present mini-batch, as it does at the first Ctrl-C.
 
         Returns
         -------
-        array of int
-            The predicted class of each presented image: the output unit with the largest rate
-            at the end of the prediction phase. Shorter than `order` if the run was
-            interrupted, see the attribute `interrupted`.
+        array, shape (n_presented, N_L)
+            Response to each presented image: the rates of the output units at the end of the
+            prediction phase (with cross-entropy their states s, whose softmax is meant). The
+            largest one is the predicted class. Fewer than `order` if the run was stopped.
 
         Raises
         ------
@@ -184,40 +197,43 @@ class Simulation:
         # Brian2 stores weights by pre-synaptic unit first.
         values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
         run = self._run_program if self._program is not None else self._run_objects
-        winners = run(values, inputs, learn, progress)
+        responses = run(values, inputs, learn, progress)
         if learn:
-            self.presented += -(-len(winners) // self.specification.protocol.batch_size)
-        return winners
+            self.presented += -(-len(responses) // self.specification.protocol.batch_size)
+        return responses
+
+    def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
+        """Give the responses to images, as from `present`, without learning."""
+        return self.present(images, np.zeros(len(images), int), maximum=maximum, learn=False)
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Give the predicted classes of images, shape (n_images,)."""
-        return self.present(images, np.zeros(len(images), int), maximum=maximum, learn=False)
+        return self.respond(images, maximum=maximum).argmax(axis=1)
 
     def _run_program(
         self,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
         learn: bool,
-        progress: Callable[[np.ndarray], None] | None,
+        progress: Callable[[np.ndarray], bool | None] | None,
     ) -> np.ndarray:
         assert self._program is not None
         names = [f"{name}.w" for name in self.weights]
         wanted = [*names, *self._states] if learn else []
-        results = self._program.run(values, inputs, wanted, monitor="winners", progress=progress)
-        self.interrupted = len(results.winners) < len(inputs["stimulus"][1])
+        results = self._program.run(values, inputs, wanted, monitor="responses", progress=progress)
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
         if learn:
             self._take_weights({name: results.arrays[f"{name}.w"] for name in self.weights})
             self._note_states([results.arrays[name] for name in self._states])
-        return results.winners
+        return results.responses
 
     def _run_objects(
         self,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
         learn: bool,
-        progress: Callable[[np.ndarray], None] | None,
+        progress: Callable[[np.ndarray], bool | None] | None,
     ) -> np.ndarray:
         brian = self.brian
         assert brian is not None
@@ -231,7 +247,7 @@ class Simulation:
             for state in {"s", "g"} & set(group.variables):
                 # What a run that diverged has left behind would outlive the reset.
                 group.variables[state].set_value(0.0)
-        brian.winners.clear()
+        brian.responses.clear()
         with _preferences(self.precision, self._device), warnings.catch_warnings():
             # Brian2 compares float32 states with a number beyond their range.
             warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
@@ -242,10 +258,10 @@ class Simulation:
             self._take_weights({n: projections[n].variables["w"].get_value() for n in self.weights})
             owners = [name.split(".") for name in self._states]
             self._note_states([objects[o].variables[v].get_value() for o, v in owners])
-        winners = brian.winners.winners
+        responses = brian.responses.responses
         if progress is not None:
-            progress(winners)
-        return winners
+            progress(responses)
+        return responses
 
     @property
     def _states(self) -> list[str]:

@@ -198,8 +198,8 @@ class Protocol(_Section):
         Presentations (mini-batches) at the beginning of training in which ghosts, or W^f,
         do not learn.
     half_life : int
-        Presentations after which the learning rates of W^f have halved, 0 for constant rates. They
-        change at the beginning of each epoch. Ghosts go on learning, and catch up.
+        Presentations after which the learning rates of W^f have halved, 0 for constant rates.
+        Ghosts go on learning, and catch up.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : LearningRates

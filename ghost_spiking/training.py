@@ -1,23 +1,31 @@
-"""Training: epochs in a seeded random order, evaluation, history, interruption."""
+"""Training: epochs in a seeded random order, evaluation, history, stopping and going on."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .datasets import Dataset
 from .exceptions import DivergenceError
+from .measure import compare_weights, flatten
 from .simulation import Simulation
+from .specification import Specification
 from .values import projection_rates
 
-__all__ = ["Epoch", "Training", "accuracy"]
+__all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "loss"]
 
 #: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
 _LARGEST = 1e3
+
+#: Called now and then with the number of images presented and the percentage of the
+#: most recent ones classified correctly; to give True stops the training.
+Progress = Callable[[int, float], bool | None]
+#: Called with the training after each epoch; to give True stops the training.
+Callback = Callable[["Training"], bool | None]
 
 
 @dataclass(frozen=True)
@@ -28,58 +36,111 @@ class Epoch:
     ----------
     epoch : int
         Number of the epoch, from 1.
-    online_accuracy : float
-        Percent of the training images that were classified correctly while it was learning.
-    test_accuracy : float
-        Percent of the test images classified correctly after the epoch.
+    online_accuracy, online_loss : float
+        Percent of the training images that were classified correctly while it was learning,
+        and the mean loss C.
+    test_accuracy, test_loss : float
+        The same for the test images after the epoch; nan without test images.
     seconds : float
         Duration of the epoch, with evaluation.
+    measurements : dict of str to float
+        Distances and angles between weights, see `ghost_spiking.measure.compare_weights`, and
+        what callbacks add.
     """
 
     epoch: int
     online_accuracy: float
+    online_loss: float
     test_accuracy: float
+    test_loss: float
     seconds: float
+    measurements: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Training:
     """Trains a simulation.
 
+    Epochs are the same whether or not the training was stopped and went on, even in another
+    process: all there is to a training are the seed, the weights, the number of
+    presentations, and the fields below.
+
     Parameters
     ----------
     simulation : Simulation
         The network; its weights change.
-    training, test : Dataset
-        What to learn from, and what to evaluate with.
+    training : Dataset
+        What to learn from.
+    test : Dataset, optional
+        What to evaluate with after each epoch.
     seed : int
         Seed of the order of presentations; epoch k is the same whatever came before.
     history : list of Epoch
         Epochs so far.
-    interrupted : bool
-        Whether the last epoch was cut short by Ctrl-C.
+    responses : array, shape (n_presented, n_classes)
+        Responses in the epoch that was stopped before its end; empty otherwise.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Simulation, Specification, Training
+    >>> from ghost_spiking.datasets import load
+    >>> training, test = load("digits")
+    >>> specification = Specification.create(sizes=(64, 20, 10))
+    >>> trainer = Training(Simulation(specification, device="numpy"), training.take(200), test)
+    >>> trainer.run(epochs=1)
+    >>> len(trainer.history)
+    1
     """
 
     simulation: Simulation
     training: Dataset
-    test: Dataset
+    test: Dataset | None = None
     seed: int = 0
     history: list[Epoch] = field(default_factory=list)
-    interrupted: bool = False
+    responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
-    def run_epoch(self, progress: Callable[[int, float], None] | None = None) -> Epoch:
+    def run(
+        self,
+        epochs: int,
+        callbacks: Iterable[Callback] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        """Train until there are so many epochs, or something stops it.
+
+        Parameters
+        ----------
+        epochs : int
+            Number of epochs in all, with those of the history.
+        callbacks : iterable of callable, optional
+            Called with this object after each epoch; all of them, then training stops if
+            one gave True.
+        progress : callable, optional
+            See `run_epoch`.
+        """
+        callbacks = list(callbacks)
+        while len(self.history) < epochs:
+            if self.run_epoch(progress) is None:
+                return
+            wishes = [callback(self) for callback in callbacks]
+            if any(wishes):
+                return
+
+    def run_epoch(self, progress: Progress | None = None) -> Epoch | None:
         """Present all training images once, in random order, then evaluate.
+
+        An epoch that was stopped is taken up where it was.
 
         Parameters
         ----------
         progress : callable, optional
             Called now and then with the number of images presented and the percentage of
-            the most recent ones classified correctly.
+            the most recent ones classified correctly; if it gives True, the epoch stops after
+            the present mini-batch.
 
         Returns
         -------
-        Epoch
-            Also appended to the history.
+        Epoch or None
+            Also appended to the history; None if it was stopped.
 
         Raises
         ------
@@ -91,37 +152,57 @@ class Training:
         number = len(self.history) + 1
         order = np.random.default_rng([self.seed, 1, number]).permutation(len(self.training))
         labels = self.training.labels[order]
+        earlier = self.responses if len(self.responses) else np.empty((0, self.training.n_classes))
 
-        def report(winners: np.ndarray) -> None:
-            if progress is not None and len(winners):
-                recent = slice(max(0, len(winners) - 10_000), len(winners))
-                progress(len(winners), accuracy(winners[recent], labels[recent]))
+        def report(responses: np.ndarray) -> bool | None:
+            responses = np.concatenate([earlier, responses])
+            if progress is None or not len(responses):
+                return None
+            recent = slice(max(0, len(responses) - 10_000), len(responses))
+            predicted = responses[recent].argmax(axis=1)
+            return progress(len(responses), accuracy(predicted, labels[recent]))
 
         before, presented = dict(self.simulation.weights), self.simulation.presented
-        winners = self._present(order, report)
+        rest = order[len(earlier) :]
+        responses = np.concatenate([earlier, self._present(rest, report)])
         if self._has_diverged():
-            self.simulation.interrupted = False
-            error = self._explain(before, presented, order)
+            error = self._explain(before, presented, rest)
             self.simulation.weights, self.simulation.presented = before, presented
             raise error
-        report(winners)
-        self.interrupted = self.simulation.interrupted
+        if len(responses) < len(order):
+            self.responses = responses
+            return None
+        self.responses = np.empty((0, 0))
+        specification = self.simulation.specification
+        test_accuracy, test_loss = self._score(self.test) if self.test else (np.nan, np.nan)
         epoch = Epoch(
             number,
-            accuracy(winners, labels[: len(winners)]),
-            self.evaluate(self.test),
+            accuracy(responses.argmax(axis=1), labels),
+            loss(specification, responses, labels),
+            test_accuracy,
+            test_loss,
             time.perf_counter() - start,
+            flatten(compare_weights(specification, self.simulation.weights)),
         )
         self.history.append(epoch)
+        if progress is not None:
+            progress(len(responses), epoch.online_accuracy)
         return epoch
 
     def evaluate(self, dataset: Dataset) -> float:
         """Give the percentage of images whose class is predicted correctly."""
-        predicted = self.simulation.predict(dataset.images, maximum=dataset.maximum)
-        return accuracy(predicted, dataset.labels[: len(predicted)])
+        return self._score(dataset)[0]
+
+    def _score(self, dataset: Dataset) -> tuple[float, float]:
+        responses = self.simulation.respond(dataset.images, maximum=dataset.maximum)
+        labels = dataset.labels
+        return (
+            accuracy(responses.argmax(axis=1), labels),
+            loss(self.simulation.specification, responses, labels),
+        )
 
     def _present(
-        self, order: np.ndarray, progress: Callable[[np.ndarray], None] | None = None
+        self, order: np.ndarray, progress: Callable[[np.ndarray], bool | None] | None = None
     ) -> np.ndarray:
         return self.simulation.present(
             self.training.images,
@@ -186,5 +267,25 @@ def _largest(values: np.ndarray) -> float:
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Give the percentage of correct predictions; nan without any."""
-    return 100.0 * float(np.mean(predicted == labels)) if len(predicted) else float("nan")
+    """Give the percentage of correct predictions."""
+    return 100.0 * float(np.mean(predicted == labels))
+
+
+def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray) -> float:
+    """Give the mean loss C of responses.
+
+    Parameters
+    ----------
+    specification : Specification
+        Says which loss: squared error, 1/2 ||y - rho(s_L)||^2, or cross-entropy of softmax(s_L).
+    responses : array, shape (n_images, N_L)
+        As from `Simulation.respond`.
+    labels : array of int, shape (n_images,)
+        The classes.
+    """
+    responses = responses.astype(np.float64)
+    if specification.network.loss == "cross_entropy":
+        chosen = responses[np.arange(len(labels)), labels]
+        return float((np.logaddexp.reduce(responses, axis=1) - chosen).mean())
+    targets = labels[:, None] == np.arange(responses.shape[1])
+    return float(0.5 * ((targets - responses) ** 2).sum(axis=1).mean())

@@ -119,16 +119,16 @@ def run_time_values(
         "protocol.tau": DT / protocol.time_step,
         "protocol.beta": protocol.beta,
         "protocol.ghost_delay": protocol.ghost_delay,
-        "protocol.ghost_onset": max(0, protocol.ghost_onset - presented),
-        "protocol.feedforward_onset": max(0, protocol.feedforward_onset - presented),
+        "protocol.presented": presented,
+        "protocol.ghost_onset": protocol.ghost_onset,
+        "protocol.feedforward_onset": protocol.feedforward_onset,
+        "protocol.decay": np.log(2) / protocol.half_life if protocol.half_life else 0.0,
         "stimulus.steps": steps,
         "targets.steps": steps,
         "targets.scale": 1.0,
     }
-    decay = 0.5 ** (presented / protocol.half_life) if protocol.half_life else 1.0
     for name, eta in projection_rates(specification).items():
-        slower = decay if name.startswith(("feedforward", "bias")) else 1.0
-        values[f"{name}.eta"] = eta * slower if learn else 0.0
+        values[f"{name}.eta"] = eta if learn else 0.0
     if network.model == "MB" and network.biases:
         for layer in network.graph.ghost_layers:
             values[f"ghost_bias_{layer}.goal"] = protocol.ghost_rate

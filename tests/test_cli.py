@@ -31,7 +31,7 @@ def test_digits_pass_ninety_percent(trained):
     assert summary["run"] == str(path)
     assert summary["train_accuracy"] > 90
     assert summary["seconds"] > 0
-    files = {"spec.toml", "history.csv", "weights.npz", "run.json", "learning_curves.png"}
+    files = {"spec.toml", "history.csv", "run.npz", "run.json", "learning_curves.png"}
     assert {file.name for file in path.iterdir()} == files
 
 

@@ -20,6 +20,10 @@ __all__ = ["ClampedInput"]
 #: Names the folder with the data, for the C++ program (a path can't be compiled in, because a
 #: compiled program is used again with other data).
 DATA_DIRECTORY = "GHOST_SPIKING_DATA"
+#: Number of the process that a program ends with, lest it goes on when that one is killed.
+OWNER = "GHOST_SPIKING_OWNER"
+#: A file of this name in the folder with the data ends a program after the present batch.
+STOP_FILE = "stop"
 
 
 class ClampedInput(Group):
@@ -119,6 +123,8 @@ class ClampedInput(Group):
                 ],
                 "input_name": self.name,
                 "directory_variable": DATA_DIRECTORY,
+                "owner_variable": OWNER,
+                "stop_file": STOP_FILE,
             },
         )
         self.contained_objects.append(self._advance)

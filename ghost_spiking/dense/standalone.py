@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
-import json
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -30,9 +28,10 @@ from brian2.devices.device import all_devices, get_device, reset_device, set_dev
 from brian2.units import second
 
 from ..exceptions import CompilationError
-from .clamped import DATA_DIRECTORY
+from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE
+from .responses import ResponseMonitor
 
-__all__ = ["CompiledNetwork", "ProgramResults"]
+__all__ = ["CompiledNetwork", "ProgramResults", "default_cache"]
 
 #: Without -ffinite-math-only, g++ does not use vector instructions for exp; checks for
 #: non-finite values are made outside of the program.
@@ -49,8 +48,8 @@ class ProgramResults:
     ----------
     arrays : dict
         Values of the requested variables, by ``"object.variable"``.
-    winners : array of int32
-        What the `WinnerMonitor` noted.
+    responses : array, shape (n_presented, n_units)
+        What the `ResponseMonitor` noted.
     profile : dict
         Seconds by code object, if the network was compiled with profiling.
     peak_memory_mb : float or None
@@ -58,7 +57,7 @@ class ProgramResults:
     """
 
     arrays: dict[str, np.ndarray]
-    winners: np.ndarray
+    responses: np.ndarray
     profile: dict[str, float]
     peak_memory_mb: float | None
 
@@ -91,10 +90,12 @@ class CompiledNetwork:
     def __init__(
         self, build: Callable[[], Network], *, cache: Path | None = None, profile: bool = False
     ) -> None:
-        self.cache = Path(cache) if cache is not None else _default_cache()
+        self.cache = Path(cache) if cache is not None else default_cache()
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix="building-", dir=self.cache))
+            _remove_leftovers(self.cache)
+            _remove_leftovers(Path(tempfile.gettempdir()))
+            scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
         except OSError as error:
             raise CompilationError(
                 f"the cache directory '{self.cache}' is not writable ({error.strerror}); name "
@@ -102,17 +103,21 @@ class CompiledNetwork:
             ) from None
         self.build_seconds = 0.0
         try:
-            self._files = _write_project(build, scratch, profile)
+            self._files, self._monitors = _write_project(build, scratch, profile)
             key = _hash_of(scratch)
             self.directory = self.cache / key
-            if not (self.directory / "main").exists():
+            if not self.exists:
                 self.build_seconds = _compile(scratch)
-                (scratch / "files.json").write_text(json.dumps(self._files))
                 # Whoever renames first wins; both programs are the same.
                 with contextlib.suppress(OSError):
                     scratch.rename(self.directory)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the program is there; someone may have emptied the cache."""
+        return (self.directory / "main").exists()
 
     def run(
         self,
@@ -121,7 +126,7 @@ class CompiledNetwork:
         wanted: list[str],
         *,
         monitor: str | None = None,
-        progress: Callable[[np.ndarray], None] | None = None,
+        progress: Callable[[np.ndarray], bool | None] | None = None,
     ) -> ProgramResults:
         """Run the program until its inputs are exhausted.
 
@@ -134,27 +139,32 @@ class CompiledNetwork:
         wanted : list of str
             Variables whose final values are needed.
         monitor : str, optional
-            Name of the `WinnerMonitor` to read.
+            Name of the `ResponseMonitor` to read.
         progress : callable, optional
-            Called now and then with all winners so far.
+            Called now and then with all responses so far. If it gives True, or at the first
+            Ctrl-C, the run ends after the present batch.
 
         Raises
         ------
         CompilationError
             The program failed; the message has its last words.
         """
-        with tempfile.TemporaryDirectory(prefix="ghost-spiking-") as name:
+        with tempfile.TemporaryDirectory(prefix=_folder_prefix()) as name:
             folder = Path(name)
             (folder / "out").mkdir()
             for input_name, (data, order) in inputs.items():
                 np.ascontiguousarray(data).tofile(folder / f"{input_name}.data")
                 order.astype(np.int32).tofile(folder / f"{input_name}.order")
+
+            def responses() -> np.ndarray:
+                return self._responses(folder / "out", monitor)
+
             arguments = [self._argument(folder, name, value) for name, value in values.items()]
-            winners_file = folder / "out" / f"{monitor}.winners"
-            memory = self._execute(folder, arguments, winners_file, progress)
+            report = (lambda: None) if progress is None else lambda: progress(responses())
+            memory = self._execute(folder, arguments, report)
             return ProgramResults(
                 arrays={name: self._read(folder, name) for name in wanted},
-                winners=_read_winners(winners_file),
+                responses=responses(),
                 profile=_read_profile(folder / "out" / "profiling_info.txt"),
                 peak_memory_mb=memory,
             )
@@ -169,19 +179,30 @@ class CompiledNetwork:
         file_name, dtype = self._files[name]
         return np.fromfile(folder / "out" / file_name, dtype=dtype)
 
+    def _responses(self, folder: Path, monitor: str | None) -> np.ndarray:
+        if monitor is None:
+            return np.empty((0, 0))
+        n_units, dtype = self._monitors[monitor]
+        path = folder / f"{monitor}.responses"
+        data = path.read_bytes() if path.exists() else b""
+        whole_rows = len(data) // (n_units * dtype.itemsize)
+        return np.frombuffer(data, dtype, whole_rows * n_units).reshape(whole_rows, n_units)
+
     def _execute(
-        self,
-        folder: Path,
-        arguments: list[str],
-        winners_file: Path,
-        progress: Callable[[np.ndarray], None] | None,
+        self, folder: Path, arguments: list[str], report: Callable[[], bool | None]
     ) -> float | None:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
-        environment = os.environ | {DATA_DIRECTORY: str(folder)}
-        interrupted, memory = False, None
+        environment = os.environ | {DATA_DIRECTORY: str(folder), OWNER: str(os.getpid())}
+        asked_to_stop, memory = False, None
         with open(folder / "messages", "w+") as messages:
+            # In a session of its own, so that the terminal's Ctrl-C does not reach it.
             process = subprocess.Popen(
-                command, cwd=self.directory, env=environment, stdout=messages, stderr=messages
+                command,
+                cwd=self.directory,
+                env=environment,
+                stdout=messages,
+                stderr=messages,
+                start_new_session=True,
             )
             while True:
                 try:
@@ -189,17 +210,20 @@ class CompiledNetwork:
                     break
                 except subprocess.TimeoutExpired:
                     memory = _peak_memory_of(process.pid) or memory
-                    if progress is not None:
-                        progress(_read_winners(winners_file))
+                    if report() and not asked_to_stop:
+                        (folder / STOP_FILE).touch()
+                        asked_to_stop = True
                 except KeyboardInterrupt:
-                    # The program got the signal too, ends after the present time step, and
-                    # leaves complete weights; a second signal is meant for us.
-                    if interrupted:
+                    if asked_to_stop:  # a second Ctrl-C: at once
                         process.kill()
+                        process.wait()
                         raise
-                    interrupted = True
-            if process.returncode == -signal.SIGINT:  # it had not started to compute yet
-                raise KeyboardInterrupt
+                    (folder / STOP_FILE).touch()
+                    asked_to_stop = True
+                except BaseException:
+                    process.kill()
+                    process.wait()
+                    raise
             messages.seek(0)
             if process.returncode or "Error" in (text := messages.read()):
                 messages.seek(0)
@@ -216,13 +240,6 @@ def _peak_memory_of(process_id: int) -> float | None:
     return None
 
 
-def _read_winners(path: Path) -> np.ndarray:
-    if not path.exists():
-        return np.empty(0, dtype=np.int32)
-    data = path.read_bytes()
-    return np.frombuffer(data[: len(data) // 4 * 4], dtype=np.int32)
-
-
 def _read_profile(path: Path) -> dict[str, float]:
     if not path.exists():
         return {}
@@ -230,7 +247,8 @@ def _read_profile(path: Path) -> dict[str, float]:
     return {name: float(seconds) for name, seconds in rows}
 
 
-def _default_cache() -> Path:
+def default_cache() -> Path:
+    """Give the folder for compiled programs."""
     import platformdirs
 
     return Path(
@@ -255,22 +273,42 @@ def _standalone_device(directory: Path) -> Iterator[None]:
         all_devices["cpp_standalone"].reinit()
 
 
+def _folder_prefix() -> str:
+    return f"ghost-spiking-{platform.node()}-{os.getpid()}-"
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove temporary folders of processes that were killed."""
+    for path in parent.glob(f"ghost-spiking-{platform.node()}-*-*"):
+        try:
+            os.kill(int(path.name.split("-")[-2]), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # it runs, but is not ours
+            continue
+
+
 def _write_project(
     build: Callable[[], Network], directory: Path, profile: bool
-) -> dict[str, tuple[str, str]]:
-    """Write the C++ project; give file and type of every variable by its name."""
+) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[int, np.dtype]]]:
+    """Write the C++ project.
+
+    Give file and type of every variable by its name, and width and type of every monitor.
+    """
     with _standalone_device(directory):
         network = build()
         network.run(_ENDLESS, namespace={}, profile=profile)
         device = get_device()
         device.build(directory=str(directory), compile=False, run=False)
-        return {
+        files = {
             f"{variable.owner.name}.{variable.name}": (
                 device.get_array_filename(variable),
                 np.dtype(variable.dtype).name,
             )
             for variable in device.arrays
         }
+        monitors = [item for item in network.objects if isinstance(item, ResponseMonitor)]
+        return files, {monitor.name: (monitor.n_units, monitor.dtype) for monitor in monitors}
 
 
 def _hash_of(directory: Path) -> str:

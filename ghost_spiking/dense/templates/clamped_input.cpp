@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+#include <unistd.h>
 #include "network.h"
 
 namespace {
@@ -21,18 +22,26 @@ std::vector<T> read_file(const std::string& name)
     return values;
 }
 
-std::string data_file(const std::string& suffix)
+std::string in_data_directory(const std::string& name)
 {
     const char* directory = std::getenv("{{directory_variable}}");
-    return std::string(directory ? directory : ".") + "/{{input_name}}." + suffix;
+    return std::string(directory ? directory : ".") + "/" + name;
+}
+
+// Someone asks us to stop, or whoever started us is gone.
+bool is_over()
+{
+    static const std::string stop = in_data_directory("{{stop_file}}");
+    static const char* owner = std::getenv("{{owner_variable}}");
+    return access(stop.c_str(), F_OK) == 0 || (owner && getppid() != std::atoi(owner));
 }
 
 }
 {% endblock %}
 
 {% block maincode %}
-    static const std::vector<{{data_type}}> data = read_file<{{data_type}}>(data_file("data"));
-    static const std::vector<int32_t> order = read_file<int32_t>(data_file("order"));
+    static const std::vector<{{data_type}}> data = read_file<{{data_type}}>(in_data_directory("{{input_name}}.data"));
+    static const std::vector<int32_t> order = read_file<int32_t>(in_data_directory("{{input_name}}.order"));
     {% set float = c_data_type(variables['rate'].dtype) %}
     {{_value('step')}}++;
     if ({{_value('step')}} == 0 || {{_value('step')}} >= {{_value('steps')}})
@@ -53,6 +62,7 @@ std::string data_file(const std::string& suffix)
         for (size_t i = (size_t)rows * {{n_units}}; i < (size_t){{batch * n_units}}; i++)
             rate[i] = 0;
     }
-    if ({{_value('step')}} == {{_value('steps')}} - 1 && ({{_value('presentation')}} + 1) * (size_t){{batch}} >= order.size())
-        Network::_globally_stopped = true;
+    if ({{_value('step')}} == {{_value('steps')}} - 1)
+        if (({{_value('presentation')}} + 1) * (size_t){{batch}} >= order.size() || is_over())
+            Network::_globally_stopped = true;
 {% endblock %}

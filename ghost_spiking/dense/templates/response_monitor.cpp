@@ -3,7 +3,6 @@
 {% extends 'common_group.cpp' %}
 {% import 'macros.cpp' as _macros %}
 {% block extra_headers %}
-#include <algorithm>
 #include <string>
 {% endblock %}
 
@@ -13,12 +12,9 @@
     if (_note)
     {
         {{_macros.evaluate('post', size, scalar_code, vector_code)}}
-        for (int row = 0; row < {{constant_or_scalar('_rows', variables['_rows'])}}; row++)
-        {
-            const auto* first = {{get_array_name(variables['_value'])}} + (size_t)row * {{n_units}};
-            const int32_t winner = std::max_element(first, first + {{n_units}}) - first;
-            file.write(reinterpret_cast<const char*>(&winner), sizeof(winner));
-        }
+        const auto* values = {{get_array_name(variables['_value'])}};
+        const size_t rows = {{constant_or_scalar('_rows', variables['_rows'])}};
+        file.write(reinterpret_cast<const char*>(values), rows * {{n_units}} * sizeof(*values));
         file.flush();
     }
 {% endblock %}

@@ -1,4 +1,4 @@
-"""`WinnerMonitor`: notes which unit of every replica is the most active."""
+"""`ResponseMonitor`: notes what every replica answers to the row of data that it was shown."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from brian2.groups.group import Group
 from ._codeobjects import DenseCodeRunner
 from .clamped import ClampedInput
 
-__all__ = ["WinnerMonitor"]
+__all__ = ["ResponseMonitor"]
 
 
-class WinnerMonitor(Group):
-    """Notes the unit with the largest value in each replica, whenever a condition holds.
+class ResponseMonitor(Group):
+    """Notes the values of all units of each replica, whenever a condition holds.
 
     Parameters
     ----------
     group : Group
         Population of replicas.
     expression : str
-        The value to compare, in terms of the group's variables.
+        The value to note, in terms of the group's variables.
     condition : str
         Shared expression of the group's variables, evaluated at the end of every time step.
     batch : ClampedInput
-        Says how many replicas show an image at present.
+        Says how many replicas show a row of data at present.
     name : str, optional
         Unique name.
 
     Notes
     -----
-    In standalone mode the program writes int32 numbers to ``<name>.winners`` in its results
+    In standalone mode the program writes the values to ``<name>.responses`` in its results
     directory while it runs, so that the progress can be watched.
     """
 
@@ -44,46 +44,48 @@ class WinnerMonitor(Group):
         condition: str,
         *,
         batch: ClampedInput,
-        name: str = "winnermonitor*",
+        name: str = "responsemonitor*",
     ) -> None:
         super().__init__(clock=group.clock, when="end", name=name)
         self.add_dependency(group)
         self.codeobj_class = None
+        self.n_units = len(group) // batch.batch
+        self.dtype = np.dtype(prefs.core.default_float_dtype)
         variables = self.variables = Variables(self)
         variables.add_constant("N", len(group))
         for variable in list(group.variables):
             index = group.variables.indices[variable]
             if not variable.startswith("_") and variable != "N" and index in ("_idx", "0"):
                 variables.add_reference(variable, group, index=index)
-        variables.add_array("_value", size=len(group), dtype=prefs.core.default_float_dtype)
+        variables.add_array("_value", size=len(group), dtype=self.dtype)
         variables.add_auxiliary_variable("_note", dtype=np.int32, scalar=True)
         variables.add_reference("_rows", batch, "rows", index="0")
-        self._winners: list[np.ndarray] = []
+        self._responses: list[np.ndarray] = []
         runner = DenseCodeRunner(
             self,
-            "winner_monitor",
+            "response_monitor",
             code={"scalars": f"_note = int({condition})", "post": f"_value = {expression}"},
             clock=group.clock,
             when="end",
             name=f"{self.name}_note",
             needed_variables=["_value", "_rows"],
             template_kwds={
-                "n_units": len(group) // batch.batch,
+                "n_units": self.n_units,
                 "size": len(group),
-                "file_name": f"{self.name}.winners",
+                "file_name": f"{self.name}.responses",
             },
         )
         self.contained_objects.append(runner)
         self._enable_group_attributes()
 
     @property
-    def winners(self) -> np.ndarray:
-        """Units noted so far in runtime mode, shape (n_presented,)."""
-        return np.concatenate(self._winners) if self._winners else np.empty(0, dtype=np.int32)
+    def responses(self) -> np.ndarray:
+        """What was noted so far in runtime mode, shape (n_presented, n_units)."""
+        return np.concatenate([np.empty((0, self.n_units), self.dtype), *self._responses])
 
     def clear(self) -> None:
         """Forget what has been noted."""
-        self._winners.clear()
+        self._responses.clear()
 
     def _append(self, values: np.ndarray) -> None:
-        self._winners.append(values.argmax(axis=1).astype(np.int32))
+        self._responses.append(values.copy())

@@ -1,0 +1,5 @@
+"""``python -m ghost_spiking.cli``."""
+
+from .main import main
+
+main(prog_name="ghost-spiking")

@@ -1,0 +1,162 @@
+"""``ghost-spiking evaluate``, ``show`` and ``trace``: look at a saved run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..exceptions import DataError
+from .common import as_json, data_of_run, run_argument, simulation_of_run
+
+__all__ = ["evaluate", "show", "trace"]
+
+#: Test images that angles are measured with.
+_PROBED = 300
+
+_picture_format = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "svg", "pdf"]),
+    default="png",
+    show_default=True,
+    help="Kind of pictures.",
+)
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--dataset", metavar="mnist|digits|FOLDER", help="Other images than those of the run."
+)
+@as_json
+def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
+    """Evaluate a saved RUN on training and test images."""
+    from ..runs import Run
+    from ..training import Training
+
+    loaded = Run.load(run)
+    training, test = data_of_run(loaded, dataset)
+    trainer = Training(simulation_of_run(loaded, training), training, test)
+    results = {
+        "train_accuracy": trainer.evaluate(training),
+        "test_accuracy": trainer.evaluate(test),
+        "run": str(run),
+    }
+    if as_json:
+        click.echo(json.dumps(results))
+    else:
+        click.echo(
+            f"accuracy: {results['train_accuracy']:.2f} % of {len(training)} training images, "
+            f"{results['test_accuracy']:.2f} % of {len(test)} test images"
+        )
+
+
+@click.command()
+@run_argument
+@_picture_format
+def show(run: Path, suffix: str) -> None:
+    """Print what a saved RUN is, and draw all there is to see of it.
+
+    Learning curves, distances between weights, angles to backpropagation, receptive fields,
+    confusion matrix and mistakes, each as a picture in the run directory.
+    """
+    from ..measure import Probe
+    from ..plotting import save_overview
+    from ..runs import Run
+
+    loaded = Run.load(run)
+    click.echo(loaded.specification.to_toml())
+    for key, value in loaded.facts.items():
+        click.echo(f"{key}: {value}")
+    for epoch in loaded.history:
+        click.echo(
+            f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % training, "
+            f"{epoch.test_accuracy:.2f} % test"
+        )
+    _, test = data_of_run(loaded)
+    probed = test.take(min(_PROBED, len(test)))
+    probe = Probe(
+        loaded.specification,
+        probed.images,
+        probed.labels,
+        maximum=test.maximum,
+        seed=loaded.facts["seed"],
+    )
+    simulation = simulation_of_run(loaded, test)
+    drawn = save_overview(
+        run,
+        suffix,
+        loaded.history,
+        loaded.weights,
+        probe.measure(loaded.weights),
+        test.images,
+        test.image_shape,
+        test.labels,
+        simulation.predict(test.images, maximum=test.maximum),
+    )
+    for path in drawn:
+        click.echo(f"drew {path}")
+
+
+@click.command()
+@run_argument
+@click.option("--layer", type=int, default=1, show_default=True, help="Layer of the unit, from 1.")
+@click.option(
+    "--unit",
+    type=int,
+    help="Number of the unit in its layer, from 0.  [default: the one with the largest error]",
+)
+@click.option("--image", type=int, default=0, show_default=True, help="Which test image, from 0.")
+@click.option("--label", type=int, help="Nudge towards this class instead of the image's own.")
+@click.option("--out", type=click.Path(path_type=Path), help="File of the picture.")
+@_picture_format
+def trace(
+    run: Path,
+    layer: int,
+    unit: int | None,
+    image: int,
+    label: int | None,
+    out: Path | None,
+    suffix: str,
+) -> None:
+    """Record one unit of a saved RUN through both phases: state, inputs, ghost, error."""
+    import numpy as np
+
+    from ..measure import Probe
+    from ..plotting import plot_trace, save
+    from ..runs import Run
+
+    loaded = Run.load(run)
+    _, test = data_of_run(loaded)
+    sizes = loaded.specification.network.sizes
+    _within("--layer", layer, 1, len(sizes) - 1)
+    _within("--image", image, 0, len(test) - 1)
+    if label is not None:
+        _within("--label", label, 0, sizes[-1] - 1)
+    if unit is not None:
+        _within("--unit", unit, 0, sizes[layer] - 1)
+    labels = test.labels[[image]] if label is None else np.array([label])
+    probe = Probe(
+        loaded.specification,
+        test.images[[image]],
+        labels,
+        maximum=test.maximum,
+        seed=loaded.facts["seed"],
+    )
+    recorded = probe.trace(loaded.weights, layer)
+    if unit is None:
+        unit = int(np.abs(recorded.error[-1, 0]).argmax())
+    path = out or run / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
+    title = f"unit {unit} of layer {layer}, a {test.labels[image]} nudged to {labels[0]}\n"
+    try:
+        save(path, plot_trace, recorded, unit, 0, rows=3, title=title, size=(6.4, 5))
+    except (ValueError, OSError) as error:
+        raise DataError(f"--out: '{path}' can't be drawn: {error}") from None
+    click.echo(f"drew {path}")
+
+
+def _within(option: str, value: int, first: int, last: int) -> None:
+    if not first <= value <= last:
+        raise DataError(f"{option}: must be between {first} and {last}, got {value}")

@@ -1,0 +1,39 @@
+"""The group of commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..exceptions import GhostSpikingError
+from .bench import bench
+from .look import evaluate, show, trace
+from .train import train
+
+__all__ = ["main"]
+
+
+class _Command(click.Group):
+    """Turns the errors of this package into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GhostSpikingError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ghost-spiking")
+def main() -> None:
+    """Train networks of pyramidal and ghost units, which backpropagate errors by themselves.
+
+    Start with: ghost-spiking train --dataset digits --hidden 32
+    """
+
+
+for _command in (train, evaluate, show, trace, bench):
+    main.add_command(_command)

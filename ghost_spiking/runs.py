@@ -185,7 +185,8 @@ class Run:
         if not (path / _FILE).is_file():
             raise RunError(f"'{path}' is not a run directory: it has no {_FILE}")
         try:
-            with np.load(path / _FILE, allow_pickle=False) as archive:
+            # numpy leaves a damaged file open that it has opened itself
+            with open(path / _FILE, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             facts = json.loads(str(arrays["facts"]))
             if facts["format"] != FORMAT:

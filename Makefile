@@ -16,7 +16,7 @@ mnist: $(VENV)/installed compiler  ## Train 784-500-10 on MNIST, print the test 
 	@$(BIN)/ghost-spiking train --dataset mnist
 
 test: $(VENV)/installed compiler  ## Run the fast tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 test-slow: $(VENV)/installed compiler  ## Run all tests
 	@$(BIN)/python -m pytest -q -m ""

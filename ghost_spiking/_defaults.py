@@ -61,7 +61,9 @@ def defaults(
     if replicating:
         ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
         beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
-        imitate, cancel = (2.5, 4.0) if deep else (5.0, 2.0)
+        # In small layers all units may be active at once.
+        small = any(graph.sizes[layer] < 100 for layer in graph.feedback_targets)
+        imitate, cancel = (2.5 if deep or small else 5.0), (4.0 if deep else 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
         beta, first_rate, output_rate, ghost_gain = 6.0, 2.0, 0.1, 3.0

@@ -6,8 +6,11 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("programs")
+def cache(tmp_path_factory, worker_id):
+    base = tmp_path_factory.getbasetemp()
+    # Processes that share the tests share the programs too.
+    folder = (base if worker_id == "master" else base.parent) / "programs"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GHOST_SPIKING_CACHE", str(folder))
         yield folder

@@ -141,3 +141,29 @@ def test_refuses_no_images():
     spec, _, images, labels = ideal((8,))
     with pytest.raises(DataError, match="no images"):
         Probe(spec, images[:0], labels[:0])
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_trace_obeys_the_dynamics(layer, loss):
+    """What the electrodes record is what moved the states, eq. (1), step by step."""
+    spec, weights, images, labels, _ = make(4, loss=loss)
+    trace = Probe(spec, images, labels).trace(weights, layer)
+    k = spec.protocol.time_step
+    expected = trace.s[:-1] + k * (-trace.s + trace.bottom_up + trace.error)[:-1]
+    np.testing.assert_allclose(trace.s[1:], expected, atol=1e-12)
+    first = spec.protocol.prediction_steps
+    assert trace.times[first] == pytest.approx(trace.nudging_from)
+    if layer == 3:
+        assert trace.top_down is None
+        assert not trace.error[:first].any()
+        assert trace.error[first:].any()
+    else:
+        np.testing.assert_array_equal(trace.error, trace.top_down - trace.ghost_feedback)
+    assert (trace.g is None) == (layer == 1)
+
+
+def test_trace_of_a_layer_that_is_not_there():
+    spec, weights, images, labels, _ = make(4)
+    with pytest.raises(DataError, match="layers 1 to 3"):
+        Probe(spec, images, labels).trace(weights, 4)

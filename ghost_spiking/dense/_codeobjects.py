@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import scipy_openblas32
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
+
+from ..exceptions import CompilationError
 
 __all__ = ["DenseCodeRunner", "in_standalone"]
 
@@ -40,15 +41,28 @@ class DenseCodeRunner(CodeRunner):
 
     def __init__(self, group: Any, template: str, **kwds: Any) -> None:
         codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
+        # Now, since later on Brian2 would wrap an error in one of its own.
+        self._blas = _blas() if in_standalone() else {}
         super().__init__(group, template, codeobj_class=codeobj_class, check_units=False, **kwds)
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
         codeobj = super().create_default_code_object(run_namespace)
         if codeobj is not None and isinstance(codeobj, _DenseCPPCodeObject):
-            codeobj.compiler_kwds = {
-                "include_dirs": [scipy_openblas32.get_include_dir()],
-                "library_dirs": [scipy_openblas32.get_lib_dir()],
-                "runtime_library_dirs": [scipy_openblas32.get_lib_dir()],
-                "libraries": [scipy_openblas32.get_library()],
-            }
+            codeobj.compiler_kwds = self._blas
         return codeobj
+
+
+def _blas() -> dict[str, list[str]]:
+    try:
+        import scipy_openblas32
+    except ImportError:
+        raise CompilationError(
+            "C++ programs need the BLAS of the package scipy-openblas32, which is not installed; "
+            "pip install scipy-openblas32"
+        ) from None
+    return {
+        "include_dirs": [scipy_openblas32.get_include_dir()],
+        "library_dirs": [scipy_openblas32.get_lib_dir()],
+        "runtime_library_dirs": [scipy_openblas32.get_lib_dir()],
+        "libraries": [scipy_openblas32.get_library()],
+    }

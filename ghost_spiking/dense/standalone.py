@@ -9,6 +9,7 @@ kept in a cache, under the hash of their own source text.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import hashlib
 import os
@@ -91,28 +92,29 @@ class CompiledNetwork:
         self, build: Callable[[], Network], *, cache: Path | None = None, profile: bool = False
     ) -> None:
         self.cache = Path(cache) if cache is not None else default_cache()
-        try:
+        self.build_seconds = 0.0
+        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
             self.cache.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(self.cache)
             _remove_leftovers(Path(tempfile.gettempdir()))
             scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
-        except OSError as error:
-            raise CompilationError(
-                f"the cache directory '{self.cache}' is not writable ({error.strerror}); name "
-                "another one in the environment variable GHOST_SPIKING_CACHE"
-            ) from None
-        self.build_seconds = 0.0
+            try:
+                self._files, self._monitors = _write_project(build, scratch, profile)
+                self.directory = self.cache / _hash_of(scratch)
+                if not self.exists:
+                    self.build_seconds = _compile(scratch)
+                    self._install(scratch)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _install(self, scratch: Path) -> None:
+        """Put a program into the cache; of several processes, whoever is first wins."""
         try:
-            self._files, self._monitors = _write_project(build, scratch, profile)
-            key = _hash_of(scratch)
-            self.directory = self.cache / key
-            if not self.exists:
-                self.build_seconds = _compile(scratch)
-                # Whoever renames first wins; both programs are the same.
-                with contextlib.suppress(OSError):
-                    scratch.rename(self.directory)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.rename(self.directory)
+        except OSError:
+            if not self.exists:  # someone has removed parts of it
+                shutil.rmtree(self.directory, ignore_errors=True)
+                scratch.rename(self.directory)
 
     @property
     def exists(self) -> bool:
@@ -149,17 +151,20 @@ class CompiledNetwork:
         CompilationError
             The program failed; the message has its last words.
         """
-        with tempfile.TemporaryDirectory(prefix=_folder_prefix()) as name:
+        with _writing_to(Path(tempfile.gettempdir()), "TMPDIR"):
+            temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix())
+        with temporary as name:
             folder = Path(name)
-            (folder / "out").mkdir()
-            for input_name, (data, order) in inputs.items():
-                np.ascontiguousarray(data).tofile(folder / f"{input_name}.data")
-                order.astype(np.int32).tofile(folder / f"{input_name}.order")
+            with _writing_to(folder, "TMPDIR"):
+                (folder / "out").mkdir()
+                for input_name, (data, order) in inputs.items():
+                    np.ascontiguousarray(data).tofile(folder / f"{input_name}.data")
+                    order.astype(np.int32).tofile(folder / f"{input_name}.order")
+                arguments = [self._argument(folder, name, value) for name, value in values.items()]
 
             def responses() -> np.ndarray:
                 return self._responses(folder / "out", monitor)
 
-            arguments = [self._argument(folder, name, value) for name, value in values.items()]
             report = (lambda: None) if progress is None else lambda: progress(responses())
             memory = self._execute(folder, arguments, report)
             return ProgramResults(
@@ -170,14 +175,18 @@ class CompiledNetwork:
             )
 
     def _argument(self, folder: Path, name: str, value: np.ndarray | float) -> str:
-        _, dtype = self._files[name]
+        _, dtype, _ = self._files[name]
         path = folder / f"{name}.value"
         np.asarray(value, dtype=dtype).ravel().tofile(path)
         return f"{name}={path}"
 
     def _read(self, folder: Path, name: str) -> np.ndarray:
-        file_name, dtype = self._files[name]
-        return np.fromfile(folder / "out" / file_name, dtype=dtype)
+        file_name, dtype, size = self._files[name]
+        with _writing_to(folder, "TMPDIR"):
+            values = np.fromfile(folder / "out" / file_name, dtype=dtype)
+            if len(values) != size:
+                raise OSError(errno.ENOSPC, f"it has only part of the results, {name}")
+        return values
 
     def _responses(self, folder: Path, monitor: str | None) -> np.ndarray:
         if monitor is None:
@@ -273,6 +282,18 @@ def _standalone_device(directory: Path) -> Iterator[None]:
         all_devices["cpp_standalone"].reinit()
 
 
+@contextlib.contextmanager
+def _writing_to(folder: Path, variable: str) -> Iterator[None]:
+    """Say what to do about a folder that is full, or can't be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise CompilationError(
+            f"'{folder}' can't be written to ({error.strerror or error}); make room there, or name "
+            f"another folder in the environment variable {variable}"
+        ) from None
+
+
 def _folder_prefix() -> str:
     return f"ghost-spiking-{platform.node()}-{os.getpid()}-"
 
@@ -290,10 +311,10 @@ def _remove_leftovers(parent: Path) -> None:
 
 def _write_project(
     build: Callable[[], Network], directory: Path, profile: bool
-) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[int, np.dtype]]]:
+) -> tuple[dict[str, tuple[str, str, int]], dict[str, tuple[int, np.dtype]]]:
     """Write the C++ project.
 
-    Give file and type of every variable by its name, and width and type of every monitor.
+    Give file, type and size of every variable by its name, and width and type of every monitor.
     """
     with _standalone_device(directory):
         network = build()
@@ -304,6 +325,7 @@ def _write_project(
             f"{variable.owner.name}.{variable.name}": (
                 device.get_array_filename(variable),
                 np.dtype(variable.dtype).name,
+                variable.size,
             )
             for variable in device.arrays
         }

@@ -7,6 +7,7 @@ __all__ = [
     "GhostSpikingError",
     "RunError",
     "SpecificationError",
+    "StudyError",
 ]
 
 
@@ -24,6 +25,10 @@ class DataError(GhostSpikingError, ValueError):
 
 class RunError(GhostSpikingError):
     """A run directory exists already, is incomplete, or is not one of ours."""
+
+
+class StudyError(GhostSpikingError, RuntimeError):
+    """The folder, the processes or the Dask scheduler of a study can't be used."""
 
 
 class DivergenceError(GhostSpikingError, ArithmeticError):

@@ -1,0 +1,267 @@
+"""One cell of a parameter study: what it is, how it is trained, and how its record is saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .exceptions import CompilationError, StudyError
+from .specification import Specification
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+
+__all__ = [
+    "Cell",
+    "Record",
+    "compile_all",
+    "describe",
+    "read_record",
+    "record_path",
+    "structure",
+    "text_of",
+    "write_file",
+]
+
+#: Brian2 builds one network at a time, and a Dask worker may have several threads.
+_BUILDING = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+class Record(BaseModel):
+    """What is known of a cell after its training; a JSON file in the folder of a study.
+
+    Attributes
+    ----------
+    key : str
+        Hash of all that determines the result, see `Cell`.
+    parameters : dict
+        Values of the fields that the study varies, by dotted path.
+    seed, epochs, dataset, held_out, limit
+        As in `Study`.
+    specification : str
+        The resolved specification, TOML.
+    held_out_accuracy : float or None
+        Percent of the held-out images classified correctly after the last epoch; None if the
+        cell has failed.
+    online_accuracy : float or None
+        Percent of the training images classified correctly while learning, in the last epoch.
+    history : list of dict
+        Epoch, both accuracies and seconds, for each epoch.
+    seconds : float
+        Duration of the training.
+    error : str or None
+        Why the cell has failed.
+    version : str
+        Of this package.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    parameters: dict[str, Any]
+    seed: int
+    epochs: int
+    dataset: str
+    held_out: int
+    limit: int | None
+    specification: str
+    held_out_accuracy: float | None
+    online_accuracy: float | None
+    history: list[dict[str, float]]
+    seconds: float
+    error: str | None
+    version: str
+
+    def __str__(self) -> str:
+        name = f"{describe(self.parameters)}, seed {self.seed}"
+        if self.error is not None:
+            return f"{name}: failed: {self.error}"
+        return (
+            f"{name}: {self.held_out_accuracy:.2f} % of the held-out images, {self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network with one seed; nothing else is needed to train it.
+
+    Attributes
+    ----------
+    parameters : dict
+        Values of the fields that the study varies, by dotted path.
+    specification : Specification
+        The network and its protocol.
+    seed : int
+        Seed of the initial weights and of the order of images.
+    epochs, dataset, held_out, limit
+        As in `Study`.
+    """
+
+    parameters: dict[str, Any]
+    specification: Specification
+    seed: int
+    epochs: int
+    dataset: str
+    held_out: int
+    limit: int | None
+
+    @property
+    def key(self) -> str:
+        """Hash of all that determines the result: every attribute but the names of parameters."""
+        facts = asdict(self) | {"parameters": None, "specification": self.specification.to_toml()}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+
+    def __str__(self) -> str:
+        return f"{describe(self.parameters)}, seed {self.seed}"
+
+    def train(self) -> Record:
+        """Train the network; an error becomes part of the record.
+
+        Raises
+        ------
+        DataError
+            There are no such images here.
+        KeyboardInterrupt
+            Training was interrupted by Ctrl-C.
+        """
+        from .simulation import Simulation
+        from .training import Training
+
+        start = time.perf_counter()
+        history: list[dict[str, float]] = []
+        training, held_out = _images(self.dataset, self.held_out, self.limit)
+        try:
+            with _BUILDING:
+                simulation = Simulation(
+                    self.specification, seed=self.seed, data_dtype=training.images.dtype
+                )
+            trainer = Training(simulation, training, held_out, self.seed)
+            for _ in range(self.epochs):
+                epoch = trainer.run_epoch()
+                if trainer.interrupted or simulation.interrupted:
+                    raise KeyboardInterrupt  # part of an epoch is not what the cell describes
+                history.append(
+                    {
+                        "epoch": epoch.epoch,
+                        "online_accuracy": round(epoch.online_accuracy, 4),
+                        "held_out_accuracy": round(epoch.test_accuracy, 4),
+                        "seconds": round(epoch.seconds, 3),
+                    }
+                )
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            return self.record(history, time.perf_counter() - start, message)
+        return self.record(history, time.perf_counter() - start)
+
+    def record(
+        self, history: list[dict[str, float]], seconds: float, error: str | None = None
+    ) -> Record:
+        """Make the record of a training that has ended, or failed with an error."""
+        done = {} if error else history[-1]
+        facts = {field: getattr(self, field) for field in vars(self) if field != "specification"}
+        return Record(
+            **facts,
+            key=self.key,
+            specification=self.specification.to_toml(),
+            held_out_accuracy=done.get("held_out_accuracy"),
+            online_accuracy=done.get("online_accuracy"),
+            history=history,
+            seconds=round(seconds, 2),
+            error=error,
+            version=version("ghost-spiking"),
+        )
+
+
+@lru_cache(maxsize=1)
+def _images(dataset: str, n_held_out: int, limit: int | None) -> tuple[Dataset, Dataset]:
+    """Give the images to train with and those held out, the same for all cells."""
+    from .datasets import load
+
+    training, held_out = load(dataset)[0].split(n_held_out, seed=0)
+    return (training.take(limit) if limit else training), held_out
+
+
+def compile_all(cells: Sequence[Cell], progress: bool) -> None:
+    """Compile before processes start, lest several of them compile the same program."""
+    from tqdm import tqdm
+
+    from .simulation import Simulation
+
+    structures = {structure(cell.specification): cell for cell in cells}
+    failures = []
+    bar = tqdm(
+        structures.values(), "compiling", unit=" programs", leave=False, disable=not progress
+    )
+    for cell in bar:
+        dtype = _images(cell.dataset, cell.held_out, cell.limit)[0].images.dtype
+        try:
+            Simulation(cell.specification, data_dtype=dtype)
+        except CompilationError as error:  # will be part of the records of these cells
+            failures.append(error)
+    if len(failures) == len(structures):
+        raise failures[0]
+
+
+def structure(specification: Specification) -> tuple[str, int]:
+    """Give what is part of a compiled program; all else is set when it starts."""
+    network = specification.network.model_dump(exclude={"initial_weights"})
+    network["lesion"] = network["lesion"] > 0
+    return json.dumps(network), specification.protocol.batch_size
+
+
+def record_path(folder: Path, key: str) -> Path:
+    """Give the file of the record with this key."""
+    return folder / "cells" / f"{key}.json"
+
+
+def read_record(folder: Path, cell: Cell) -> Record | None:
+    """Give the saved record of a cell, or None if there is none that is intact."""
+    path = record_path(folder, cell.key)
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError):
+        record = None
+    if record is None or record.key != cell.key:
+        _log.warning("%s is damaged; the cell '%s' is trained again", path, cell)
+        return None
+    # The same network may be written in another way, such as one value for all layers.
+    return record.model_copy(update={"parameters": cell.parameters})
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that is either complete or not there, even if power fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise StudyError(f"{path}: can't be written: {error}; choose another --out") from None
+
+
+def text_of(value: Any) -> str:
+    """Write the value of a parameter as short text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def describe(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as text, for messages."""
+    return ", ".join(f"{path} = {text_of(value)}" for path, value in parameters.items())

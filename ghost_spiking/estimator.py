@@ -42,7 +42,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     epochs : int, optional
         How often all samples are presented.
     batch_size : int, optional
-        Samples that share their weight changes.
+        Samples that share their weight changes; all of them, if there are fewer.
     beta : float, optional
         Strength of the nudging; by default chosen for the network.
     learning_rate : float, optional

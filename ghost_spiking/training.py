@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .datasets import Dataset
-from .exceptions import DivergenceError, SpecificationError
+from .exceptions import DivergenceError
 from .measure import compare_weights, flatten
 from .simulation import Simulation
 from .specification import Specification
@@ -98,14 +98,6 @@ class Training:
     seed: int = 0
     history: list[Epoch] = field(default_factory=list)
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-
-    def __post_init__(self) -> None:
-        batch = self.simulation.specification.protocol.batch_size
-        if batch > len(self.training):
-            raise SpecificationError(
-                f"protocol.batch_size: {batch} images are to share their weight changes, but "
-                f"there are only {len(self.training)} to learn from; choose a smaller one"
-            )
 
     def run(
         self,

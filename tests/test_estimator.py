@@ -20,7 +20,7 @@ QUICK = {"device": "numpy", "random_state": 0}
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a multiple.*")
-@parametrize_with_checks([GhostClassifier((20,), **QUICK)])
+@parametrize_with_checks([GhostClassifier((10,), epochs=8, batch_size=25, **QUICK)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

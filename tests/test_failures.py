@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ghost_spiking import Simulation, Specification, Training
+from ghost_spiking import Simulation, Specification
 from ghost_spiking.datasets import Dataset
 from ghost_spiking.dense import standalone
-from ghost_spiking.exceptions import CompilationError, DataError, SpecificationError
+from ghost_spiking.exceptions import CompilationError, DataError
 
 SPECIFICATION = Specification.create(sizes=(4, 3, 2), batch_size=2)
 IMAGES = np.arange(24, dtype=np.uint8).reshape(6, 4)
@@ -158,9 +158,3 @@ def dataset(images=IMAGES, labels=LABELS, maximum=255.0):
 def test_data_that_makes_no_sense(images, labels, message):
     with pytest.raises(DataError, match=message):
         dataset(images, labels)
-
-
-def test_batch_larger_than_the_data():
-    spec = Specification.create(sizes=(4, 3, 2), batch_size=7)
-    with pytest.raises(SpecificationError, match="only 6 to learn from"):
-        Training(Simulation(spec, device="numpy"), dataset())

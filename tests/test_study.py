@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghost_spiking import Specification, _cells
+from ghost_spiking import Specification
 from ghost_spiking.cli import main
-from ghost_spiking.cli_study import study as command
+from ghost_spiking.cli.study import study as command
 from ghost_spiking.exceptions import SpecificationError, StudyError
-from ghost_spiking.study import Cell, Range, Study, run_study, summarize
+from ghost_spiking.study import Cell, Range, Study, _cells, run_study, summarize
 
 ROOT = Path(__file__).parent.parent
 # In the group that turns errors into one line, as for all commands
@@ -288,10 +288,10 @@ def test_part_of_a_cell_is_not_saved(tmp_path, monkeypatch):
 
     run_epoch = Training.run_epoch
 
-    def interrupted(self):
-        epoch = run_epoch(self)
-        self.simulation.interrupted = self.seed == 1
-        return epoch
+    def interrupted(self, progress):
+        if self.seed == 1:
+            raise KeyboardInterrupt
+        return run_epoch(self, progress)
 
     monkeypatch.setattr(Training, "run_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -352,7 +352,7 @@ def test_dask_that_is_missing_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no address", "http://x:y"])
 def test_scheduler_that_is_not_there(address, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("ghost_spiking._parallel._CONNECT", 1)
+    monkeypatch.setattr("ghost_spiking.study._parallel._CONNECT", 1)
     with pytest.raises(StudyError, match="there is no Dask scheduler at"):
         run_study(study(GRID), tmp_path / "out", scheduler=address)
     assert not (tmp_path / "out").exists()
@@ -360,10 +360,7 @@ def test_scheduler_that_is_not_there(address, tmp_path, monkeypatch):
 
 # -- survival --------------------------------------------------------------------------------
 
-PROGRAM = (
-    "from ghost_spiking.cli import main; from ghost_spiking.cli_study import study; "
-    "main.add_command(study); main()"
-)
+PROGRAM = "from ghost_spiking.cli import main; main()"
 
 
 def wait_for(condition, seconds=120):

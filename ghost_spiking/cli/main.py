@@ -10,6 +10,7 @@ from .. import __version__
 from ..exceptions import GhostSpikingError
 from .bench import bench
 from .look import evaluate, show, trace
+from .study import study
 from .train import train
 
 __all__ = ["main"]
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, show, trace, bench):
+for _command in (train, evaluate, show, trace, study, bench):
     main.add_command(_command)

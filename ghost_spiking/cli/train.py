@@ -225,6 +225,12 @@ def _new_trainer(
     from ..simulation import Simulation
     from ..training import Training
 
+    batch = specification.protocol.batch_size
+    if batch > len(training):
+        raise SpecificationError(
+            f"protocol.batch_size: {batch} images are to share their weight changes, but there "
+            f"are only {len(training)} to learn from; choose a smaller one with --batch-size"
+        )
     network = specification.network
     sizes = "-".join(map(str, network.sizes))
     feedback = ", ".join(dict.fromkeys(network.feedback))

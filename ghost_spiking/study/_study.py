@@ -35,6 +35,8 @@ from pydantic import (
     model_validator,
 )
 
+from ..exceptions import SpecificationError
+from ..specification import InitialWeights, LearningRates, Network, Protocol, Specification
 from ._cells import (
     Cell,
     Record,
@@ -46,10 +48,8 @@ from ._cells import (
     write_file,
 )
 from ._parallel import run_here, run_on_dask
-from .exceptions import SpecificationError
-from .specification import InitialWeights, LearningRates, Network, Protocol, Specification
 
-__all__ = ["Cell", "Range", "Record", "Sample", "Study", "run_study", "summarize", "text_of"]
+__all__ = ["Cell", "Range", "Record", "Sample", "Study", "run_study", "summarize"]
 
 _Count = Annotated[int, Field(ge=1, strict=True)]
 _Seed = Annotated[int, Field(ge=0, strict=True)]
@@ -312,7 +312,7 @@ class Study(BaseModel):
         SpecificationError
             A network has other numbers of inputs or outputs, or there are too few images.
         """
-        from .datasets import load
+        from ..datasets import load
 
         training, _ = load(self.dataset)
         wanted = self.held_out + (self.limit or 1)
@@ -322,7 +322,13 @@ class Study(BaseModel):
                 f"{self.held_out} are held out and at least {self.limit or 1} needed to train"
             )
         expected = (training.n_features, training.n_classes)
+        n_trained = min(self.limit or len(training), len(training) - self.held_out)
         for cell in self.cells:
+            if cell.specification.protocol.batch_size > n_trained:
+                raise SpecificationError(
+                    f"protocol.batch_size: {cell.specification.protocol.batch_size} images are to "
+                    f"share their weight changes, but there are only {n_trained} to learn from"
+                )
             sizes = cell.specification.network.sizes
             if (sizes[0], sizes[-1]) != expected:
                 raise SpecificationError(
@@ -375,7 +381,7 @@ def run_study(
     """
     from tqdm import tqdm
 
-    from .study_plots import save_study_plots
+    from ._plots import save_study_plots
 
     folder = Path(folder)
     records = {cell.key: read_record(folder, cell) for cell in study.cells}

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .exceptions import StudyError
+from ..exceptions import StudyError
 
 if TYPE_CHECKING:
-    from .study import Cell, Record
+    from ._cells import Cell, Record
 
 __all__ = ["run_here", "run_on_dask"]
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .study import Record, summarize, text_of
+from ..plotting import COLOURS
+from ._cells import Record, text_of
+from ._study import summarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_error_bars", "plot_heat_map", "plot_scatter", "save_study_plots"]
 
-# Colours of Okabe and Ito, which colour-blind people tell apart; markers help in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "os^Dv<>"
 _ACCURACY = "accuracy on held-out images (%)"
 _UNITS = {
@@ -76,8 +76,8 @@ def plot_error_bars(
             [places[i] + shift for i in kept],
             [np.mean(found[i]) for i in kept],
             [np.std(found[i], ddof=len(found[i]) > 1) for i in kept],
-            fmt=_MARKERS[number % len(_MARKERS)] + ("-" if number < len(_COLOURS) else "--"),
-            color=_COLOURS[number % len(_COLOURS)],
+            fmt=_MARKERS[number % len(_MARKERS)] + ("-" if number < len(COLOURS) else "--"),
+            color=COLOURS[number % len(COLOURS)],
             capsize=3,
             markersize=5,
             label=None if lines is None else text_of(group),
@@ -156,7 +156,7 @@ def plot_scatter(records: Sequence[Record], parameter: str, axes: Axes) -> Axes:
         [row["mean"] for row in rows],
         [row["std"] or 0.0 for row in rows] if any(row["std"] for row in rows) else None,
         fmt="o",
-        color=_COLOURS[0],
+        color=COLOURS[0],
         markersize=5,
         alpha=0.7,
         capsize=2,

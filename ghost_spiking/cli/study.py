@@ -1,4 +1,4 @@
-"""The command ``ghost-spiking study``."""
+"""``ghost-spiking study``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .exceptions import DataError, SpecificationError, StudyError
+from ..exceptions import DataError, SpecificationError, StudyError
+from .common import as_json
 
 if TYPE_CHECKING:
-    from .study import Record
+    from ..study import Record
 
 __all__ = ["study"]
 
@@ -31,7 +32,7 @@ __all__ = ["study"]
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Train on the workers of a Dask scheduler.")
 @click.option("--retry", is_flag=True, help="Train again what has failed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+@as_json
 def study(
     file: Path,
     out: Path | None,
@@ -45,7 +46,7 @@ def study(
     Each network is saved when it ends. Run the same command again to continue a study that was
     stopped, or to add what has changed in STUDY.toml.
     """
-    from .study import Study, run_study, summarize
+    from ..study import Study, run_study, summarize
 
     if jobs is not None and scheduler is not None:
         raise StudyError("--jobs is for this machine; the workers of a --scheduler have their own")
@@ -77,7 +78,8 @@ def study(
 
 def _table(records: list[Record]) -> str:
     """Give the summary as a Markdown table, best first."""
-    from .study import summarize, text_of
+    from ..study import summarize
+    from ..study._cells import text_of
 
     rows = [[*records[0].parameters, "accuracy on held-out images (%)", "seeds", "failed"]]
     for row in summarize(records):

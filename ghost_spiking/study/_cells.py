@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .exceptions import CompilationError, StudyError
-from .specification import Specification
+from ..exceptions import CompilationError, StudyError
+from ..specification import Specification
 
 if TYPE_CHECKING:
-    from .datasets import Dataset
+    from ..datasets import Dataset
 
 __all__ = [
     "Cell",
@@ -137,8 +136,8 @@ class Cell:
         KeyboardInterrupt
             Training was interrupted by Ctrl-C.
         """
-        from .simulation import Simulation
-        from .training import Training
+        from ..simulation import Simulation
+        from ..training import Training
 
         start = time.perf_counter()
         history: list[dict[str, float]] = []
@@ -149,10 +148,9 @@ class Cell:
                     self.specification, seed=self.seed, data_dtype=training.images.dtype
                 )
             trainer = Training(simulation, training, held_out, self.seed)
-            for _ in range(self.epochs):
-                epoch = trainer.run_epoch()
-                if trainer.interrupted or simulation.interrupted:
-                    raise KeyboardInterrupt  # part of an epoch is not what the cell describes
+
+            def note(trainer: Training) -> None:
+                epoch = trainer.history[-1]
                 history.append(
                     {
                         "epoch": epoch.epoch,
@@ -161,6 +159,8 @@ class Cell:
                         "seconds": round(epoch.seconds, 3),
                     }
                 )
+
+            trainer.run(self.epochs, [note])
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
             return self.record(history, time.perf_counter() - start, message)
@@ -188,7 +188,7 @@ class Cell:
 @lru_cache(maxsize=1)
 def _images(dataset: str, n_held_out: int, limit: int | None) -> tuple[Dataset, Dataset]:
     """Give the images to train with and those held out, the same for all cells."""
-    from .datasets import load
+    from ..datasets import load
 
     training, held_out = load(dataset)[0].split(n_held_out, seed=0)
     return (training.take(limit) if limit else training), held_out
@@ -198,7 +198,7 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
     """Compile before processes start, lest several of them compile the same program."""
     from tqdm import tqdm
 
-    from .simulation import Simulation
+    from ..simulation import Simulation
 
     structures = {structure(cell.specification): cell for cell in cells}
     failures = []
@@ -245,14 +245,11 @@ def read_record(folder: Path, cell: Cell) -> Record | None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a file that is either complete or not there, even if power fails."""
+    from ..runs import write_atomically
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise StudyError(f"{path}: can't be written: {error}; choose another --out") from None
 

@@ -1,0 +1,19 @@
+"""Parameter studies: a grid or a random sample over the fields of a specification, with seeds."""
+
+from ._cells import Cell, Record
+from ._plots import plot_error_bars, plot_heat_map, plot_scatter, save_study_plots
+from ._study import Range, Sample, Study, run_study, summarize
+
+__all__ = [
+    "Cell",
+    "Range",
+    "Record",
+    "Sample",
+    "Study",
+    "plot_error_bars",
+    "plot_heat_map",
+    "plot_scatter",
+    "run_study",
+    "save_study_plots",
+    "summarize",
+]

@@ -46,10 +46,13 @@ class Gradients:
         -dL/d rho(s_l) for each image, shape (n_images, N_l), by layer.
     weights : dict of str to array
         -dL/dW^f, the mean over images, in the shape of W^f, by projection.
+    biases : dict of str to array
+        The same for biases, shape (N_l, 1); empty without biases.
     """
 
     errors: dict[int, np.ndarray]
     weights: dict[str, np.ndarray]
+    biases: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -580,6 +583,10 @@ def backpropagate(
                 (errors[post] * slope[post]).T @ rate[pre] / len(rates)
             )
             for pre, post in graph.connections
+        },
+        {
+            f"bias_{layer}": (error * slope[layer]).mean(axis=0)[:, None]
+            for layer, error in (errors.items() if network.biases else ())
         },
     )
 

@@ -9,6 +9,7 @@ import click
 from .. import __version__
 from ..exceptions import GhostSpikingError
 from .bench import bench
+from .describe import describe
 from .look import evaluate, show, trace
 from .study import study
 from .train import train
@@ -36,5 +37,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, show, trace, study, bench):
+for _command in (train, evaluate, show, trace, study, describe, bench):
     main.add_command(_command)

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
+from brian2.core.variables import DynamicArrayVariable
 from brian2.devices.device import all_devices, get_device, reset_device, set_device
 from brian2.units import second
 
@@ -184,7 +185,7 @@ class CompiledNetwork:
         file_name, dtype, size = self._files[name]
         with _writing_to(folder, "TMPDIR"):
             values = np.fromfile(folder / "out" / file_name, dtype=dtype)
-            if len(values) != size:
+            if size is not None and len(values) != size:
                 raise OSError(errno.ENOSPC, f"it has only part of the results, {name}")
         return values
 
@@ -311,7 +312,7 @@ def _remove_leftovers(parent: Path) -> None:
 
 def _write_project(
     build: Callable[[], Network], directory: Path, profile: bool
-) -> tuple[dict[str, tuple[str, str, int]], dict[str, tuple[int, np.dtype]]]:
+) -> tuple[dict[str, tuple[str, str, int | None]], dict[str, tuple[int, np.dtype]]]:
     """Write the C++ project.
 
     Give file, type and size of every variable by its name, and width and type of every monitor.
@@ -325,7 +326,8 @@ def _write_project(
             f"{variable.owner.name}.{variable.name}": (
                 device.get_array_filename(variable),
                 np.dtype(variable.dtype).name,
-                variable.size,
+                # that of plain Synapses is only known to the program
+                None if isinstance(variable, DynamicArrayVariable) else variable.size,
             )
             for variable in device.arrays
         }

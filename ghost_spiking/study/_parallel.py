@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -53,9 +54,12 @@ def run_on_dask(cells: Sequence[Cell], address: str) -> Iterator[Record]:
     """
     try:
         from distributed import Client, KilledWorker, as_completed
+        from distributed.comm import get_address_host_port
     except ImportError:
         raise StudyError(_NO_DASK) from None
     try:
+        # Clients that can't connect may block this process when they are collected.
+        socket.create_connection(get_address_host_port(address), timeout=_CONNECT).close()
         client = Client(address, timeout=_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:  # distributed's timeouts are OSErrors
         raise StudyError(

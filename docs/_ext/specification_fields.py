@@ -1,0 +1,73 @@
+"""``{specification-fields}``: all fields of a specification, from the code itself."""
+
+import re
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+from ghost_spiking import Specification
+from ghost_spiking.specification import InitialWeights, LearningRates, Network, Protocol
+
+SECTIONS = {
+    "network": Network,
+    "network.initial_weights": InitialWeights,
+    "protocol": Protocol,
+    "protocol.learning_rates": LearningRates,
+}
+EXAMPLE = {"sizes": (784, 500, 10)}
+
+
+def attributes(model):
+    """Give type and description of each field, as the docstring has them."""
+    text = re.split(r"Attributes\n\s+-+\n", model.__doc__)[1]
+    found, names = {}, []
+    for line in text.splitlines():
+        head = re.fullmatch(r"    (\S.*?) : (.*)", line)
+        if head:
+            names = head[1].split(", ")
+            found |= {name: [head[2], ""] for name in names}
+        elif line.strip():
+            for name in names:
+                found[name][1] += line.strip() + " "
+    return found
+
+
+class SpecificationFields(Directive):
+    """A table for each section."""
+
+    def run(self):
+        defaults = Specification.create(**EXAMPLE).model_dump()
+        container = nodes.container()
+        lines = []
+        for section, model in SECTIONS.items():
+            values = defaults
+            for part in section.split("."):
+                values = values[part]
+            lines += ["", f".. rubric:: [{section}]", ""]
+            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 20 40 20", ""]
+            lines += ["   * - field", "     - type", "     - meaning", "     - default"]
+            described = attributes(model)
+            for name in model.model_fields:
+                if f"{section}.{name}" in SECTIONS:
+                    continue
+                kind, meaning = described[name]
+                lines += [f"   * - ``{name}``", f"     - {kind}", f"     - {meaning}"]
+                lines += [f"     - ``{shown(values[name])}``"]
+        self.state.nested_parse(StringList(lines, "specification fields"), 0, container)
+        return container.children
+
+
+def shown(value):
+    """Write a value as TOML does."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else repr(value).replace("'", '"')
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("specification-fields", SpecificationFields)
+    return {"parallel_read_safe": True}

@@ -59,6 +59,8 @@ for number, (name, fields) in enumerate(variants.items()):
 axes.set(xlabel="epoch", ylabel="accuracy on held-out images (%)")
 axes.legend(frameon=False, fontsize="small")
 print(f"{time.perf_counter() - start:.0f} s")
+
+
 # %%
 # What the output says: the network forgives the loss of half of its ghosts, although more than half of the feedback is then left
 # uncancelled; with one ghost left it does not. Random feedback costs nothing here: the forward weights turn

@@ -25,9 +25,7 @@ prefs.codegen.target = "numpy"
 images = load("mnist")[0].images.reshape(-1, 28, 28) / 255
 generator = np.random.default_rng(0)
 corner = generator.integers(0, 16, size=(10_000, 2))
-pieces = np.array(
-    [images[k, i : i + 12, j : j + 12].ravel() for k, (i, j) in enumerate(corner)]
-)
+pieces = np.array([images[k, i : i + 12, j : j + 12].ravel() for k, (i, j) in enumerate(corner)])
 pieces -= pieces.mean(axis=0)
 
 # %%

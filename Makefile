@@ -32,11 +32,12 @@ reproduce: $(VENV)/installed compiler  ## Run all experiments (hours; can be sto
 		$(BIN)/python experiments/$$script.py $(QUICK) || exit 1; \
 	done
 
-docs:  ## Say where the documentation is
-	@echo "The documentation is README.md and the pages in docs/."
+docs: $(VENV)/installed-docs compiler  ## Build the site, with all tutorials executed
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 clean:  ## Remove what make has made
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info docs/_build docs/tutorials
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found; name one with: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }
@@ -44,6 +45,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed docs/requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r docs/requirements.lock
 	@touch $@
 
 compiler:

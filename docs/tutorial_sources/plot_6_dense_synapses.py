@@ -92,7 +92,7 @@ print(f"largest difference between weights: {difference:.1e}")
 # vector.
 batched = make(DenseSynapses, 100, batch=100)
 batched[1].w = start_weights
-batched[1].eta = 0.02
+batched[1].eta = 0.005
 total = sum(learn(batched, pieces, 100) for _ in range(10))
 print(f"Synapses, one piece at a time:      {1e6 * seconds[0] / 200:8.1f} us for each piece")
 print(f"DenseSynapses, one piece at a time: {1e6 * seconds[1] / 200:8.1f} us")

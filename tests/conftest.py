@@ -32,7 +32,8 @@ def _state():
     from brian2.devices.device import RuntimeDevice, get_device
 
     return (
-        brian2.prefs.as_file,
+        # Brian2 itself adds a directory when it first compiles Synapses with Cython.
+        [x for x in brian2.prefs.as_file.splitlines() if not x.startswith("include_dirs")],
         isinstance(get_device(), RuntimeDevice),
         float(brian2.defaultclock.dt),
     )

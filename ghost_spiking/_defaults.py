@@ -55,7 +55,8 @@ def defaults(
     deep = len(graph.ghost_layers) > 1
     replicating = network.get("model", "MA") != "MB"
     softmax = network.get("loss") == "cross_entropy"
-    batch = protocol.get("batch_size", 100)
+    # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
+    batch = protocol.get("batch_size", 100 if replicating else 1)
     noise = (batch / 100) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
 
     if replicating:
@@ -63,11 +64,11 @@ def defaults(
         beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
         # In small layers all units may be active at once.
         small = any(graph.sizes[layer] < 100 for layer in graph.feedback_targets)
-        imitate, cancel = (2.5 if deep or small else 5.0), (4.0 if deep else 2.0)
+        imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
-        beta, first_rate, output_rate, ghost_gain = 6.0, 2.0, 0.1, 3.0
-        imitate, cancel = 0.0, 20.0
+        beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
+        imitate, cancel = 0.0, 12.0
     # Every layer adds to the noise in the errors of those below.
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
@@ -100,7 +101,8 @@ def defaults(
         return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) * noise
 
     def cancellation(pre: int) -> float:
-        return cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre)) * noise
+        rate = cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre))
+        return rate * noise if replicating else rate  # MB needs it fast, within each image
 
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
@@ -136,7 +138,7 @@ def defaults(
             "prediction_steps": 16 if deep else 12,
             "nudging_steps": 12,
             "beta": beta,
-            "batch_size": 100,
+            "batch_size": 100 if replicating else 1,
             "ghost_delay": int(sparse),
             "ghost_onset": 0,
             "feedforward_onset": 0,

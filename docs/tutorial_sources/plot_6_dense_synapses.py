@@ -100,7 +100,9 @@ for model in (plain, dense):
     model.learn(pieces[:500], 0.005)
 difference = np.abs(np.asarray(plain.synapses.w).reshape(144, 8) - dense.synapses.w[:]).max()
 moved = np.abs(dense.synapses.w[:] - start_weights).max()
-print(f"weights have moved by up to {moved:.3f}; largest difference between the two: {difference:.1e}")
+print(
+    f"weights have moved by up to {moved:.3f}; largest difference between the two: {difference:.1e}"
+)
 
 # %%
 # The two agree to the last digits of double precision: nothing is approximated.

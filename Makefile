@@ -37,7 +37,7 @@ docs: $(VENV)/installed-docs compiler  ## Build the site, with all tutorials exe
 	@echo "open docs/_build/html/index.html"
 
 clean:  ## Remove what make has made
-	rm -rf $(VENV) build *.egg-info docs/_build docs/tutorials
+	rm -rf $(VENV) build *.egg-info docs/_build docs/tutorials docs/reference/generated
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found; name one with: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }

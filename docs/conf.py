@@ -20,20 +20,35 @@ version = release = ghost_spiking.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "public_names",
+    "source_links",
     "specification_fields",
 ]
-exclude_patterns = ["_build", "tutorial_sources", "tutorials/*.ipynb", "tutorials/*.py"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "sg_execution_times.rst",
+    "tutorial_sources",
+    "tutorials/*.ipynb",
+    "tutorials/*.py",
+    "tutorials/sg_execution_times.rst",
+]
 html_theme = "furo"
+html_copy_source = False
 html_title = "ghost_spiking"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-templates_path = []
+templates_path = ["_templates"]
+# Every reference has to lead somewhere.
+nitpicky = True
 # sphinx-gallery's configuration has objects in it that can't be pickled.
 suppress_warnings = ["config.cache"]
 
@@ -83,6 +98,9 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
     "abort_on_example_error": True,
     "min_reported_time": 1,
+    # What a call to matplotlib returns is of no use to a reader.
+    "ignore_repr_types": r"matplotlib|list",
+    "write_computation_times": False,
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib",),
     "image_srcset": ["2x"],

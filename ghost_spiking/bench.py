@@ -42,6 +42,13 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
         Seconds per epoch of 60,000 images, ratios, peak memory of the compiled program and the
         time of its compilation (0 if it was in the cache). ``backprop_s_per_epoch`` and
         ``slowdown_over_backprop`` are None without PyTorch.
+
+    Examples
+    --------
+    >>> from ghost_spiking.bench import compare
+    >>> results = compare()  # doctest: +SKIP
+    >>> results["dense_s_per_epoch"], results["speedup_over_synapses"]  # doctest: +SKIP
+    (3.295, 228.1)
     """
     training, _ = load("mnist")
     specification = Specification.create(sizes=sizes, batch_size=batch_size, **_STEPS)
@@ -77,6 +84,13 @@ def profile(sizes: tuple[int, ...] = (784, 500, 10)) -> tuple[dict[str, float], 
         By code object, longest first.
     total : float
         Processor time of the whole program, with reading data and weights.
+
+    Examples
+    --------
+    >>> from ghost_spiking.bench import profile
+    >>> seconds, total = profile()  # doctest: +SKIP
+    >>> next(iter(seconds))  # doctest: +SKIP
+    'feedforward_1_summed_variable_feedforward_post_codeobject'
     """
     training = load("mnist")[0].take(20_000)
     simulation = Simulation(Specification.create(sizes=sizes, **_STEPS), profile=True)
@@ -92,6 +106,12 @@ def scaling() -> list[dict[str, Any]]:
     -------
     list of dict
         Rows with the keys ``varied``, ``value`` and ``s_per_epoch``.
+
+    Examples
+    --------
+    >>> from ghost_spiking.bench import scaling
+    >>> scaling()[0]  # doctest: +SKIP
+    {'varied': 'hidden units', 'value': 100, 's_per_epoch': 1.205}
     """
     training = load("mnist")[0].take(SCALING_IMAGES)
     cases: list[tuple[str, int, dict[str, Any]]] = []

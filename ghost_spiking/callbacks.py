@@ -62,6 +62,20 @@ class EarlyStopping:
         By how much the accuracy has to rise, in percent, to count as a rise.
     best_epoch : int
         Number of the best epoch so far; 0 before the first.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Simulation, Specification, Training
+    >>> from ghost_spiking.callbacks import EarlyStopping
+    >>> from ghost_spiking.datasets import load
+    >>> learned, held_out = load("digits")[0].split(200, seed=0)
+    >>> specification = Specification.create(sizes=(64, 20, 10))
+    >>> trainer = Training(Simulation(specification, device="numpy"), learned.take(200), held_out)
+    >>> stopping = EarlyStopping(patience=1, tolerance=100.0)  # no later epoch can rise so far
+    >>> trainer.run(epochs=9, callbacks=[stopping])
+    >>> len(trainer.history), stopping.best_epoch
+    (2, 1)
+    >>> stopping.restore(trainer)
     """
 
     patience: int = 5

@@ -12,28 +12,102 @@ __all__ = [
 
 
 class GhostSpikingError(Exception):
-    """Base class of the errors of this package."""
+    """Base class of the errors of this package.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.exceptions import GhostSpikingError
+    >>> try:
+    ...     Specification.create(sizes=(64, 10))
+    ... except GhostSpikingError as error:
+    ...     print(type(error).__name__)
+    SpecificationError
+    """
 
 
 class SpecificationError(GhostSpikingError, ValueError):
-    """A description of a network or of its protocol is not valid."""
+    """A description of a network or of its protocol is not valid.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.exceptions import SpecificationError
+    >>> try:
+    ...     Specification.create(sizes=(64, 20, 10), betta=1.0)
+    ... except SpecificationError as error:
+    ...     print(str(error).partition("?")[0])
+    unknown field 'betta'; did you mean 'beta'
+    """
 
 
 class DataError(GhostSpikingError, ValueError):
-    """Images or labels are missing, damaged, or of the wrong shape or range."""
+    """Images or labels are missing, damaged, or of the wrong shape or range.
+
+    Examples
+    --------
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.exceptions import DataError
+    >>> try:
+    ...     load("nowhere")
+    ... except DataError as error:
+    ...     print(error)
+    'nowhere' is neither a folder with IDX files nor one of 'mnist', 'digits'
+    """
 
 
 class RunError(GhostSpikingError):
-    """A run directory exists already, is incomplete, or is not one of ours."""
+    """A run directory exists already, is incomplete, or is not one of ours.
+
+    Examples
+    --------
+    >>> from ghost_spiking.exceptions import RunError
+    >>> from ghost_spiking.runs import Run
+    >>> try:
+    ...     Run.load("nowhere")
+    ... except RunError as error:
+    ...     print(error)
+    'nowhere' is not a run directory: it has no run.npz
+    """
 
 
 class StudyError(GhostSpikingError, RuntimeError):
-    """The folder, the processes or the Dask scheduler of a study can't be used."""
+    """The folder, the processes or the Dask scheduler of a study can't be used.
+
+    Examples
+    --------
+    >>> from ghost_spiking.exceptions import GhostSpikingError, StudyError
+    >>> issubclass(StudyError, GhostSpikingError)
+    True
+    """
 
 
 class DivergenceError(GhostSpikingError, ArithmeticError):
-    """Weights have grown beyond all bounds during training."""
+    """Weights have grown beyond all bounds during training.
+
+    Examples
+    --------
+    A training stops with it, and keeps the weights of before the epoch:
+
+    >>> from ghost_spiking import Simulation, Specification, Training
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.exceptions import DivergenceError
+    >>> fast = Specification.create(sizes=(64, 20, 10), learning_rates={"ghost_forward": 50.0})
+    >>> trainer = Training(Simulation(fast, device="numpy"), load("digits")[0].take(300))
+    >>> try:
+    ...     trainer.run(epochs=1)
+    ... except DivergenceError as error:
+    ...     print("lower protocol.learning_rates.ghost_forward" in str(error))
+    True
+    """
 
 
 class CompilationError(GhostSpikingError, RuntimeError):
-    """The C++ program could not be built or run."""
+    """The C++ program could not be built or run.
+
+    Examples
+    --------
+    >>> from ghost_spiking.exceptions import CompilationError, GhostSpikingError
+    >>> issubclass(CompilationError, GhostSpikingError)
+    True
+    """

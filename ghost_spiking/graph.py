@@ -23,6 +23,15 @@ class Graph:
         N_0 .. N_L.
     connections : tuple of (int, int)
         Layers that send and receive, each pair from a lower to a higher one.
+
+    Examples
+    --------
+    A hidden layer that is skipped by one connection:
+
+    >>> from ghost_spiking.graph import Graph
+    >>> graph = Graph.of([4, 3, 2, 2], [[0, 1], [1, 2], [2, 3], [1, 3]])
+    >>> graph.above(1), graph.feedback_targets, graph.ghost_layers
+    ((2, 3), (1, 2), (2, 3))
     """
 
     sizes: tuple[int, ...]

@@ -48,6 +48,18 @@ class Gradients:
         -dL/dW^f, the mean over images, in the shape of W^f, by projection.
     biases : dict of str to array
         The same for biases, shape (N_l, 1); empty without biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import backpropagate
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> weights = initial_weights(specification, seed=0)
+    >>> found = backpropagate(specification, weights, np.ones((5, 4)), np.zeros(5, int))
+    >>> found.errors[1].shape, found.weights["feedforward_1"].shape
+    ((5, 3), (3, 4))
     """
 
     errors: dict[int, np.ndarray]
@@ -83,6 +95,22 @@ class Measurements:
     settling_steps : int or None
         Steps until the states of all pyramidal units stay within 1 % of the fixed point of
         the prediction phase; None if it did not settle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import Probe
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
+    >>> found = Probe(specification, images, np.array([0, 1])).measure(
+    ...     initial_weights(specification, seed=0)
+    ... )
+    >>> found.feedback_alignment["feedforward_2"]  # W^b is the transpose of W^f
+    0.0
+    >>> sorted(found.flat())[:2]
+    ['backward_distance[ghost_feedback_2]', 'error_angle[1]']
     """
 
     error_angle: dict[int, float]
@@ -128,6 +156,19 @@ class Trace:
         t and c; None for output units.
     error : array
         e: t - c, or what nudges output units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import Probe
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2), prediction_steps=6, nudging_steps=4)
+    >>> images = np.array([[0, 80, 160, 240]], dtype=np.uint8)
+    >>> probe = Probe(specification, images, np.array([0]))
+    >>> trace = probe.trace(initial_weights(specification, seed=0), layer=1)
+    >>> trace.s.shape, trace.nudging_from
+    ((11, 1, 3), 3.0)
     """
 
     layer: int
@@ -497,6 +538,17 @@ def compare_weights(
     -------
     dict
         ``forward_distance``, ``backward_distance`` and ``feedback_alignment`` as in `Measurements`.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import compare_weights
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> weights = initial_weights(specification, seed=0)
+    >>> weights["ghost_forward_2"] = weights["feedforward_2"]
+    >>> compare_weights(specification, weights)["forward_distance"]
+    {'ghost_forward_2': 0.0}
     """
     network, graph = specification.network, specification.network.graph
     found: dict[str, dict[str, float]] = {
@@ -519,7 +571,14 @@ def compare_weights(
 
 
 def flatten(found: Mapping[str, Any]) -> dict[str, float]:
-    """Give measurements as one row of a table, with names such as ``error_angle[1]``."""
+    """Give measurements as one row of a table, with names such as ``error_angle[1]``.
+
+    Examples
+    --------
+    >>> from ghost_spiking.measure import flatten
+    >>> flatten({"residual": {1: 0.25}, "settling_steps": None})
+    {'residual[1]': 0.25, 'settling_steps': nan}
+    """
     row = {}
     for name, value in found.items():
         entries = value if isinstance(value, Mapping) else {"": value}
@@ -551,6 +610,17 @@ def backpropagate(
     Returns
     -------
     Gradients
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import backpropagate
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> weights = initial_weights(specification, seed=0)
+    >>> sorted(backpropagate(specification, weights, np.ones((5, 4)), np.zeros(5, int)).weights)
+    ['feedforward_1', 'feedforward_2']
     """
     network = specification.network
     graph, top = network.graph, network.n_layers

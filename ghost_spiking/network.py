@@ -47,6 +47,16 @@ class GhostNetwork:
         softmax ``normalising`` and ``division``.
     responses : ResponseMonitor
         The rates of output units at the end of the prediction phase.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Simulation, Specification
+    >>> specification = Specification.create(sizes=(4, 3, 2), biases=False)
+    >>> brian = Simulation(specification, device="numpy").brian
+    >>> sorted(brian.populations)
+    ['ghost_2', 'protocol', 'pyramidal_1', 'pyramidal_2']
+    >>> sorted(brian.projections)
+    ['feedforward_1', 'feedforward_2', 'ghost_feedback_2', 'ghost_forward_2']
     """
 
     network: BrianNetwork
@@ -77,6 +87,14 @@ def build(
     ------
     SpecificationError
         Batches with the engine ``synapses``.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.network import build
+    >>> objects = build(Specification.create(sizes=(4, 3, 2), batch_size=5))
+    >>> len(objects.populations["pyramidal_1"])  # 5 replicas of 3 units
+    15
     """
     return _Builder(specification, engine, data_dtype).build()
 

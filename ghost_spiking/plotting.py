@@ -101,6 +101,15 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.plotting import plot_learning_curves
+    >>> from ghost_spiking.training import Epoch
+    >>> history = [Epoch(1, 80.0, 0.2, 85.0, 0.2, 1.0), Epoch(2, 88.0, 0.1, 89.0, 0.1, 1.0)]
+    >>> plot_learning_curves(history, Figure().subplots()).get_ylabel()
+    'error (%)'
     """
     epochs = [epoch.epoch for epoch in history]
     online = [100 - epoch.online_accuracy for epoch in history]
@@ -132,6 +141,18 @@ def plot_distances(history: Sequence[Epoch], axes: Axes) -> Axes:
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.plotting import plot_distances
+    >>> from ghost_spiking.training import Epoch
+    >>> history = [
+    ...     Epoch(k, 80.0, 0.2, 85.0, 0.2, 1.0, {"forward_distance[ghost_forward_2]": 3.0 / k})
+    ...     for k in (1, 2, 3)
+    ... ]
+    >>> plot_distances(history, Figure().subplots()).get_ylabel()
+    'Frobenius norm'
     """
     names = {"forward_distance": "$W^f - V^f$", "backward_distance": "$W^b - V^b$"}
     chosen = [name for name in history[0].measurements if name.split("[")[0] in names]
@@ -168,6 +189,13 @@ def plot_angles(measurements: Measurements, axes: Axes) -> Axes:
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.plotting import plot_angles
+    >>> found = probe.measure(trainer.simulation.weights)  # doctest: +SKIP
+    >>> plot_angles(found, Figure().subplots())  # doctest: +SKIP
     """
     bars = {f"error,\nlayer {layer}": v for layer, v in measurements.error_angle.items()}
     n_errors = len(bars)
@@ -203,6 +231,17 @@ def plot_receptive_fields(
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.plotting import plot_receptive_fields
+    >>> from ghost_spiking.values import initial_weights
+    >>> weights = initial_weights(Specification.create(sizes=(64, 20, 10)), seed=0)
+    >>> axes = plot_receptive_fields(weights["feedforward_1"], (8, 8), Figure().subplots())
+    >>> axes.images[0].get_array().shape  # 4 rows of 5 units
+    (36, 45)
     """
     strongest = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:n_units]
     shown = weights[np.sort(strongest)]
@@ -239,6 +278,18 @@ def plot_images(
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.plotting import plot_images
+    >>> test = load("digits")[1].take(6)
+    >>> axes = plot_images(
+    ...     test.images, test.image_shape, Figure().subplots(), [str(k) for k in test.labels]
+    ... )
+    >>> len(axes.texts)
+    6
     """
     columns = columns or int(np.ceil(len(images) ** 0.5))
     gap = max(1, image_shape[0] // 3) if captions else 1
@@ -271,6 +322,15 @@ def plot_confusion(labels: np.ndarray, predicted: np.ndarray, axes: Axes) -> Axe
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.plotting import plot_confusion
+    >>> axes = plot_confusion(np.array([0, 1, 1]), np.array([0, 1, 0]), Figure().subplots())
+    >>> axes.get_xlabel()
+    'predicted class'
     """
     n_classes = 1 + int(max(labels.max(), predicted.max()))
     counts = np.zeros((n_classes, n_classes), int)
@@ -316,6 +376,23 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
     -------
     sequence of matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.measure import Probe
+    >>> from ghost_spiking.plotting import plot_trace
+    >>> from ghost_spiking.values import initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> images = np.array([[0, 80, 160, 240]], dtype=np.uint8)
+    >>> trace = Probe(specification, images, np.array([0])).trace(
+    ...     initial_weights(specification, seed=0), layer=1
+    ... )
+    >>> axes = plot_trace(trace, 0, 0, Figure().subplots(3, sharex=True))
+    >>> [panel.get_ylabel() for panel in axes]
+    ['state', 'feedback', 'error']
     """
     panels: list[dict[str, np.ndarray | None]] = [
         {"pyramidal unit, s": trace.s, "its ghost, g": trace.g, "bottom-up, b": trace.bottom_up},

@@ -32,6 +32,16 @@ class RateFunction(NamedTuple):
         rho, an expression of the state ``s``.
     slope : str
         Its derivative rho', an expression of ``s`` and of ``rate``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.rate_functions import rate_function
+    >>> tanh = rate_function("tanh")
+    >>> tanh.of("g"), tanh.slope
+    ('tanh(g)', '1 - rate**2')
+    >>> tanh.derivative(np.zeros(1))
+    array([1.])
     """
 
     rate: str
@@ -89,6 +99,14 @@ def rate_function_of(network: Network, layer: int, *, ghosts: bool = False) -> R
 
     It is the same everywhere, but the output of a softmax is linear, and so are the ghosts that
     imitate it.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.rate_functions import rate_function_of
+    >>> network = Specification.create(sizes=(4, 3, 2), loss="cross_entropy").network
+    >>> rate_function_of(network, 1).rate, rate_function_of(network, 2).rate
+    ('1 / (1 + exp(-s))', 's')
     """
     output = layer == network.n_layers and network.loss == "cross_entropy"
     if output and not (ghosts and network.model == "MB"):

@@ -213,7 +213,18 @@ class Run:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: at any time, whatever happens, the old or the new one is there."""
+    """Replace a file as a whole: at any time, whatever happens, the old or the new one is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ghost_spiking.runs import write_atomically
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> write_atomically(path, b"all of it")
+    >>> path.read_text()
+    'all of it'
+    """
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:
@@ -227,7 +238,16 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def checksum(dataset: Dataset) -> str:
-    """Give a number that tells whether a training would go on with the same images."""
+    """Give a number that tells whether a training would go on with the same images.
+
+    Examples
+    --------
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.runs import checksum
+    >>> training, test = load("digits")
+    >>> checksum(training) == checksum(test)
+    False
+    """
     content = zlib.crc32(dataset.images.tobytes())
     return f"{zlib.crc32(dataset.labels.tobytes(), content):08x}"
 
@@ -285,6 +305,13 @@ def _load_format_1(path: Path) -> Run:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what numbers depend on."""
+    """Give the versions of what numbers depend on.
+
+    Examples
+    --------
+    >>> from ghost_spiking.runs import versions
+    >>> sorted(versions())
+    ['brian2', 'ghost-spiking', 'numpy', 'python', 'scipy-openblas32']
+    """
     names = ("ghost-spiking", "brian2", "numpy", "scipy-openblas32")
     return {name: version(name) for name in names} | {"python": platform.python_version()}

@@ -69,6 +69,19 @@ class Simulation:
         Presentations (mini-batches) that it has learned from; may be set, to continue.
     brian : GhostNetwork or None
         The Brian2 objects, in runtime mode only.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Simulation, Specification
+    >>> from ghost_spiking.datasets import load
+    >>> training, _ = load("digits")
+    >>> specification = Specification.create(sizes=(64, 20, 10))
+    >>> simulation = Simulation(specification, device="numpy")
+    >>> responses = simulation.present(
+    ...     training.images[:100], training.labels[:100], maximum=training.maximum
+    ... )
+    >>> responses.shape, simulation.presented
+    ((100, 10), 1)
     """
 
     def __init__(

@@ -57,6 +57,15 @@ class InitialWeights(_Section):
         Distribution of V^f; a normal one has the same standard deviation.
     self_predicting : bool
         Start with V^f = W^f and V^b = W^b (MA only), so that ghosts cancel from the start.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), initial_weights={"feedforward": [1.0, 0.5]}
+    ... )
+    >>> specification.network.initial_weights.feedforward
+    (1.0, 0.5)
     """
 
     feedforward: tuple[_NotNegative, ...]
@@ -101,6 +110,13 @@ class Network(_Section):
         Fraction of the ghosts of each layer that are silent, at least 0 and less than 1.
     initial_weights : InitialWeights
         How weights start.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> network = Specification.create(sizes=(784, 300, 300, 10), model="MB", ghosts=100).network
+    >>> network.connections, network.ghosts
+    (((0, 1), (1, 2), (2, 3)), (100, 100))
     """
 
     sizes: Annotated[tuple[_Count, ...], Field(min_length=3)]
@@ -168,6 +184,15 @@ class LearningRates(_Section):
     feedback : tuple of float
         Of W^b where it is learned by reconstruction, one for each connection between layers
         above the input.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), learning_rates={"ghost_feedback": 0.1}
+    ... )
+    >>> specification.protocol.learning_rates.ghost_feedback
+    (0.1,)
     """
 
     feedforward: tuple[_NotNegative, ...]
@@ -204,6 +229,13 @@ class Protocol(_Section):
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : LearningRates
         Learning rates of all projections.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> protocol = Specification.create(sizes=(784, 500, 10), prediction_steps=20).protocol
+    >>> protocol.prediction_steps, protocol.nudging_steps, protocol.time_step
+    (20, 12, 0.5)
     """
 
     time_step: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]

@@ -46,6 +46,14 @@ class Epoch:
     measurements : dict of str to float
         Distances and angles between weights, see `ghost_spiking.measure.compare_weights`, and
         what callbacks add.
+
+    Examples
+    --------
+    >>> from ghost_spiking.training import Epoch
+    >>> epoch = Epoch(1, online_accuracy=80.0, online_loss=0.2, test_accuracy=85.0, test_loss=0.2,
+    ...               seconds=1.5)
+    >>> epoch.test_accuracy
+    85.0
     """
 
     epoch: int
@@ -267,7 +275,15 @@ def _largest(values: np.ndarray) -> float:
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Give the percentage of correct predictions."""
+    """Give the percentage of correct predictions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.training import accuracy
+    >>> accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 3]))
+    75.0
+    """
     return 100.0 * float(np.mean(predicted == labels))
 
 
@@ -282,6 +298,15 @@ def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray
         As from `Simulation.respond`.
     labels : array of int, shape (n_images,)
         The classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.training import loss
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> loss(specification, np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([0, 1]))
+    0.25
     """
     responses = responses.astype(np.float64)
     if specification.network.loss == "cross_entropy":

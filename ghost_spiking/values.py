@@ -40,6 +40,14 @@ def initial_weights(specification: Specification, seed: int) -> dict[str, np.nda
     dict of array
         A matrix for each projection, named as in `GhostNetwork`, in the paper's shapes
         (rows are post-synaptic units); biases are columns.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.values import initial_weights
+    >>> weights = initial_weights(Specification.create(sizes=(4, 3, 2)), seed=0)
+    >>> weights["feedforward_1"].shape, weights["bias_1"].shape
+    ((3, 4), (3, 1))
     """
     network = specification.network
     graph, gains = network.graph, network.initial_weights
@@ -87,7 +95,17 @@ def initial_weights(specification: Specification, seed: int) -> dict[str, np.nda
 def feedback_weights(
     network: Network, weights: Mapping[str, np.ndarray], pre: int, post: int
 ) -> np.ndarray:
-    """Give W^b from layer `post` to the lower layer `pre`, shape (N_pre, N_post)."""
+    """Give W^b from layer `post` to the lower layer `pre`, shape (N_pre, N_post).
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.values import feedback_weights, initial_weights
+    >>> specification = Specification.create(sizes=(4, 3, 2))
+    >>> weights = initial_weights(specification, seed=0)
+    >>> feedback_weights(specification.network, weights, 1, 2).shape
+    (3, 2)
+    """
     if network.feedback_of(pre) == "transpose":
         return weights[projection_name("feedforward", pre, post)].T
     return weights[projection_name("feedback", pre, post)]
@@ -110,6 +128,14 @@ def run_time_values(
         Whether there is a nudging phase; by default if weights change.
     presented : int, optional
         Presentations that the network has learned from before this run.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.values import run_time_values
+    >>> values = run_time_values(Specification.create(sizes=(4, 3, 2)), learn=False)
+    >>> values["feedforward_1.eta"], values["protocol.beta"]
+    (0.0, 3.0)
     """
     network, protocol = specification.network, specification.protocol
     nudge = learn if nudge is None else nudge
@@ -136,7 +162,16 @@ def run_time_values(
 
 
 def projection_rates(specification: Specification) -> dict[str, float]:
-    """Give the learning rate of every plastic projection, by name."""
+    """Give the learning rate of every plastic projection, by name.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.values import projection_rates
+    >>> rates = projection_rates(Specification.create(sizes=(784, 500, 10)))
+    >>> rates["feedforward_1"], rates["ghost_forward_2"]
+    (4.0, 0.01)
+    """
     network, graph = specification.network, specification.network.graph
     rates = specification.protocol.learning_rates
     etas: dict[str, float] = {}
@@ -167,6 +202,14 @@ def intact_ghosts(specification: Specification, seed: int) -> dict[int, np.ndarr
     -------
     dict of array
         1 for those and 0 for the silent ones, shape (G_l,), by layer; empty without a lesion.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.values import intact_ghosts
+    >>> intact = intact_ghosts(Specification.create(sizes=(4, 3, 10), lesion=0.3), seed=0)
+    >>> int(intact[2].sum())
+    7
     """
     network = specification.network
     if not network.lesion:

@@ -1,10 +1,11 @@
 """``{specification-fields}``: all fields of a specification, from the code itself."""
 
-import re
+import inspect
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from numpydoc.docscrape import NumpyDocString
 
 from ghost_spiking import Specification
 from ghost_spiking.specification import InitialWeights, LearningRates, Network, Protocol
@@ -20,16 +21,10 @@ EXAMPLE = {"sizes": (784, 500, 10)}
 
 def attributes(model):
     """Give type and description of each field, as the docstring has them."""
-    text = re.split(r"Attributes\n\s+-+\n", model.__doc__)[1]
-    found, names = {}, []
-    for line in text.splitlines():
-        head = re.fullmatch(r"    (\S.*?) : (.*)", line)
-        if head:
-            names = head[1].split(", ")
-            found |= {name: [head[2], ""] for name in names}
-        elif line.strip():
-            for name in names:
-                found[name][1] += line.strip() + " "
+    found = {}
+    for names, kind, meaning in NumpyDocString(inspect.cleandoc(model.__doc__))["Attributes"]:
+        for name in names.split(", "):
+            found[name] = kind, " ".join(meaning)
     return found
 
 

@@ -2,8 +2,8 @@ r"""
 2. What a ghost does
 ====================
 
-One hidden unit under the electrode, through prediction and nudging: its input from below, the feedback from
-above, and what the ghosts subtract from it. Then the same without ghosts.
+One hidden unit under the electrode, through prediction and nudging. You will learn what it gets from below and from above,
+what the ghosts subtract, why the rest is an error to learn from, and what goes wrong without ghosts.
 """
 
 # %%
@@ -16,7 +16,7 @@ import numpy as np
 
 from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.datasets import load
-from ghost_spiking.measure import Probe
+from ghost_spiking.measure import Probe, backpropagate
 from ghost_spiking.plotting import plot_trace
 
 training, test = load("mnist")
@@ -38,35 +38,53 @@ probe = Probe(specification, test.images[[image]], test.labels[[image]])
 # %%
 # A hidden unit
 # -------------
-# We record from the hidden unit with the largest error. Its state s follows its input from below, b. The output units
-# send it the feedback t, and the ghosts subtract c. In the prediction phase, left of the dotted line, the two are nearly the same:
-# the unit hardly notices the feedback. When the output units are nudged, t changes and c does not. The
-# difference e = t - c is the error that the unit learns from.
+# We record from the hidden unit with the largest error.
 trace = probe.trace(after, layer=1)
 unit = int(np.abs(trace.error[-1, 0]).argmax())
 
 
 def record(weights, title):
-    """Draw what an electrode in our unit sees."""
+    """Draw what an electrode in our unit sees; print the error at the end of both phases."""
     figure, axes = plt.subplots(3, 1, sharex=True, figsize=(7, 5), layout="constrained")
-    plot_trace(probe.trace(weights, layer=1), unit, 0, axes)
+    trace = probe.trace(weights, layer=1)
+    plot_trace(trace, unit, 0, axes)
     axes[0].set_title(f"{title}\n")
+    end = specification.protocol.prediction_steps
+    print(f"e at the end of prediction: {trace.error[end, 0, unit]:+.3f}", end=", ")
+    print(f"of nudging: {trace.error[-1, 0, unit]:+.3f}")
 
 
 record(after, "with ghosts that have learned")
 
 # %%
+# Above: the state s follows the input from below, b. In the middle: the output units send the feedback t, and the ghosts
+# subtract c. In the prediction phase, left of the dotted line, the two are close to each other, so that the unit hardly
+# notices the feedback. When the output units are nudged, t changes at once and c hardly moves, because nobody nudges the
+# ghosts. Below: the difference e = t - c is small before nudging, and several times as large after it, with the other
+# sign. This is the error that the unit learns from.
+#
+# Is it right? What backpropagation would tell this unit, with the strength of the nudging as a factor:
+found = backpropagate(specification, after, test.images[[image]] / 255, test.labels[[image]])
+print(f"backpropagation: {specification.protocol.beta * found.errors[1][0, unit]:+.3f}")
+
+# %%
+# The sign is right. The size is not the same, for two reasons: what the ghosts leave uncancelled is part of e, and a
+# nudge of this strength is not a small change. The next tutorial takes the two apart.
+#
 # Without ghosts
 # --------------
-# Silence them, by setting the weights from ghosts to hidden units to zero. Now the unit gets all of the feedback, all the time. Most
-# of what arrives in the nudging phase was there before and is no error at all:
+# Silence them, by setting the weights from ghosts to hidden units to zero:
 silent = after | {"ghost_feedback_2": np.zeros_like(after["ghost_feedback_2"])}
 record(silent, "without ghosts")
 
 # %%
+# Now the unit gets all of the feedback, all the time. Nudging still raises it, but what was there before is larger, and has the
+# other sign. A rule that learns from e would change the weights of this unit in the wrong
+# direction. That is what ghosts are for: they take away what says nothing about the error.
+#
 # An output unit and its ghost
 # ----------------------------
-# The ghost g gets the same input as its partner s and has learned the same weights. So it predicts what its partner
+# The ghost g gets the same input as its partner s, and has learned to do the same with it. So it predicts what its partner
 # does, until the partner is nudged:
 trace = probe.trace(after, layer=2)
 figure, axes = plt.subplots(3, 1, sharex=True, figsize=(7, 5), layout="constrained")
@@ -74,6 +92,14 @@ plot_trace(trace, int(test.labels[image]), 0, axes)
 axes[0].set_title("the output unit of the right digit\n")
 
 # %%
+# Before learning
+# ---------------
+# Ghosts begin with random weights, and know nothing of their partners:
+record(before, "before learning")
+
+# %%
+# Their feedback c has nothing to do with t, so nothing is cancelled. Such ghosts are worse than none.
+#
 # In numbers
 # ----------
 # How much of the feedback is left at the end of the prediction phase, over 200 test images, as a fraction of all feedback; and
@@ -84,6 +110,10 @@ for name, weights in (("before learning", before), ("without ghosts", silent), (
     print(f"{name:16} residual {found.residual[1]:.2f}, angle {found.error_angle[1]:.0f} degrees")
 
 # %%
+# Before learning, the ghosts add several times more than there is to cancel, and the errors are no better than chance. Without
+# ghosts they are little better. With ghosts that have learned, a few percent of the feedback are left, and the errors point
+# in much the same direction as those of backpropagation.
+#
 # To try
 # ------
 # * ``probe.trace(after, layer=1, beta=0.3)``: what does a weaker nudging do to the error?

@@ -47,6 +47,15 @@ class Dataset:
     ------
     DataError
         If any of these does not fit the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.datasets import Dataset
+    >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
+    >>> dataset = Dataset("ramps", images, np.array([0, 1]), 255.0, (2, 2), 2)
+    >>> len(dataset), dataset.n_features, len(dataset.take(1))
+    (2, 4, 1)
     """
 
     name: str
@@ -119,6 +128,13 @@ def load(name_or_folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     ------
     DataError
         A file is missing, damaged or not what its name says; the message names it.
+
+    Examples
+    --------
+    >>> from ghost_spiking.datasets import load
+    >>> training, test = load("digits")
+    >>> training.images.shape, test.images.shape
+    ((1437, 64), (360, 64))
     """
     if name_or_folder == "digits":
         return _load_digits()

@@ -34,6 +34,16 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     DataError
         The file can't be read, is damaged or truncated, has bytes left over, or is not an IDX
         file. The message names the file, what was expected and what was found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ghost_spiking.datasets import read_idx
+    >>> path = Path(tempfile.mkdtemp()) / "labels"
+    >>> _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    >>> read_idx(path)
+    array([7, 2, 1], dtype=uint8)
     """
     try:
         data = Path(path).read_bytes()

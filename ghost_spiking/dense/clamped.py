@@ -65,6 +65,20 @@ class ClampedInput(Group):
         Time steps for each presentation; may be set.
     scale : float
         Factor from stored values to rates; may be set.
+
+    Examples
+    --------
+    Three rows in batches of two, each batch for five steps:
+
+    >>> import numpy as np
+    >>> from brian2 import Clock, Network, ms, second
+    >>> from ghost_spiking.dense import ClampedInput
+    >>> stimulus = ClampedInput(4, batch=2, steps=5, clock=Clock(1 * ms))
+    >>> stimulus.show(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    >>> network = Network(stimulus)
+    >>> network.run(1 * second)
+    >>> int(stimulus.presentation[:]), int(stimulus.rows[:]), stimulus.rate[:4]
+    (1, 1, array([ 8.,  9., 10., 11.]))
     """
 
     add_to_magic_network = True

@@ -14,7 +14,7 @@ __all__ = ["ResponseMonitor"]
 
 
 class ResponseMonitor(Group):
-    """Notes the values of all units of each replica, whenever a condition holds.
+    r"""Notes the values of all units of each replica, whenever a condition holds.
 
     Parameters
     ----------
@@ -33,6 +33,24 @@ class ResponseMonitor(Group):
     -----
     In standalone mode the program writes the values to ``<name>.responses`` in its results
     directory while it runs, so that the progress can be watched.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from brian2 import Clock, Network, NeuronGroup, ms, second
+    >>> from ghost_spiking.dense import ClampedInput, DenseSynapses, ResponseMonitor
+    >>> clock = Clock(1 * ms)
+    >>> stimulus = ClampedInput(4, batch=2, steps=3, clock=clock)
+    >>> outputs = NeuronGroup(2 * 1, "y : 1", clock=clock)
+    >>> sums = DenseSynapses(
+    ...     stimulus, outputs, "y_post = w * rate_pre : 1 (summed)\nw : 1", batch=stimulus
+    ... )
+    >>> sums.w = 1.0
+    >>> monitor = ResponseMonitor(outputs, "y", "True", batch=stimulus)
+    >>> stimulus.show(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    >>> Network(stimulus, outputs, sums, monitor).run(1 * second)
+    >>> monitor.responses[-1]
+    array([38.])
     """
 
     add_to_magic_network = True

@@ -56,6 +56,16 @@ class ProgramResults:
         Seconds by code object, if the network was compiled with profiling.
     peak_memory_mb : float or None
         Largest memory in use, where the system tells (Linux) and the run took long enough to ask.
+
+    Examples
+    --------
+    It is what `CompiledNetwork.run` gives; see there.
+
+    >>> import numpy as np
+    >>> from ghost_spiking.dense import ProgramResults
+    >>> results = ProgramResults({"unit.v": np.ones(1)}, np.empty((0, 10)), {}, None)
+    >>> results.arrays["unit.v"]
+    array([1.])
     """
 
     arrays: dict[str, np.ndarray]
@@ -65,7 +75,7 @@ class ProgramResults:
 
 
 class CompiledNetwork:
-    """A network as a C++ program that takes its values when it starts.
+    r"""A network as a C++ program that takes its values when it starts.
 
     Parameters
     ----------
@@ -87,6 +97,28 @@ class CompiledNetwork:
     ----------
     build_seconds : float
         Time that the compiler took; 0 if the program came from the cache.
+
+    Examples
+    --------
+    A leaky integrator, compiled once and run with two values of its input:
+
+    >>> from brian2 import Clock, Network, NeuronGroup, ms
+    >>> from ghost_spiking.dense import ClampedInput, CompiledNetwork
+    >>> import numpy as np
+    >>> def build():
+    ...     clock = Clock(1 * ms)
+    ...     stimulus = ClampedInput(1, steps=10, clock=clock, name="stimulus")
+    ...     model = "dv/dt = (drive - v) / (10*ms) : 1\ndrive : 1 (constant, shared)"
+    ...     unit = NeuronGroup(1, model, method="euler", clock=clock, name="unit")
+    ...     return Network(stimulus, unit)
+    >>> program = CompiledNetwork(build)
+    >>> inputs = {"stimulus": (np.zeros((1, 1), np.uint8), np.arange(1))}
+    >>> for drive in (1.0, 2.0):
+    ...     values = {"unit.drive": drive, "stimulus.steps": 10}
+    ...     results = program.run(values, inputs, ["unit.v"])
+    ...     print(results.arrays["unit.v"].round(3))
+    [0.651]
+    [1.303]
     """
 
     def __init__(
@@ -258,7 +290,14 @@ def _read_profile(path: Path) -> dict[str, float]:
 
 
 def default_cache() -> Path:
-    """Give the folder for compiled programs."""
+    """Give the folder for compiled programs.
+
+    Examples
+    --------
+    >>> from ghost_spiking.dense.standalone import default_cache
+    >>> default_cache()  # doctest: +SKIP
+    PosixPath('/home/me/.cache/ghost-spiking')
+    """
     import platformdirs
 
     return Path(

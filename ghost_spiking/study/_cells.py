@@ -65,6 +65,17 @@ class Record(BaseModel):
         Why the cell has failed.
     version : str
         Of this package.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Record
+    >>> record = Record(
+    ...     key="k", parameters={"protocol.beta": 1.0}, seed=0, epochs=1, dataset="digits",
+    ...     held_out=300, limit=None, specification="", held_out_accuracy=90.0,
+    ...     online_accuracy=85.0, history=[], seconds=2.0, error=None, version="0.1.0",
+    ... )
+    >>> print(record)
+    protocol.beta = 1.0, seed 0: 90.00 % of the held-out images, 2 s
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +118,18 @@ class Cell:
         Seed of the initial weights and of the order of images.
     epochs, dataset, held_out, limit
         As in `Study`.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Study
+    >>> study = Study.from_dict({
+    ...     "dataset": "digits", "epochs": 1, "held_out": 300, "seeds": 2, "limit": 200,
+    ...     "network": {"sizes": [64, 10, 10]},
+    ...     "grid": {"protocol.beta": [1.0, 3.0]},
+    ... })
+    >>> cell = study.cells[0]
+    >>> str(cell), cell.specification.protocol.beta
+    ('protocol.beta = 1.0, seed 0', 1.0)
     """
 
     parameters: dict[str, Any]

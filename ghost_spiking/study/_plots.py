@@ -62,6 +62,13 @@ def plot_error_bars(
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.study import Study, plot_error_bars, run_study
+    >>> records = run_study(Study.load("nudging.toml"), "results")  # doctest: +SKIP
+    >>> plot_error_bars(records, "protocol.beta", Figure().subplots())  # doctest: +SKIP
     """
     values = _values(records, parameter)
     places = _places(values)
@@ -109,6 +116,14 @@ def plot_heat_map(records: Sequence[Record], x: str, y: str, axes: Axes) -> Axes
     -------
     matplotlib Axes
         The same axes; pairs that have failed are left white, with a dash.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.study import Study, plot_heat_map, run_study
+    >>> records = run_study(Study.load("nudging.toml"), "results")  # doctest: +SKIP
+    >>> axes = Figure().subplots()
+    >>> plot_heat_map(records, "protocol.beta", "network.lesion", axes)  # doctest: +SKIP
     """
     columns, rows = _values(records, x), _values(records, y)
     means = np.full((len(rows), len(columns)), np.nan)
@@ -145,6 +160,13 @@ def plot_scatter(records: Sequence[Record], parameter: str, axes: Axes) -> Axes:
     -------
     matplotlib Axes
         The same axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ghost_spiking.study import Study, plot_scatter, run_study
+    >>> records = run_study(Study.load("nudging.toml"), "results")  # doctest: +SKIP
+    >>> plot_scatter(records, "protocol.beta", Figure().subplots())  # doctest: +SKIP
     """
     values = _values(records, parameter)
     places = dict(zip(map(text_of, values), _places(values), strict=True))
@@ -174,6 +196,12 @@ def save_study_plots(
 
     A random sample gets a scatter plot for each parameter; a grid gets error bars for each
     (in one panel, with lines, if there are two) and a heat map for each pair.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Study, run_study, save_study_plots
+    >>> records = run_study(Study.load("nudging.toml"), "results")  # doctest: +SKIP
+    >>> save_study_plots(records, "nudging.svg")  # doctest: +SKIP
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

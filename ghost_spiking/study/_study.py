@@ -82,6 +82,14 @@ class Range(BaseModel):
         Bounds; both may be drawn.
     log : bool
         Whether logarithms are drawn uniformly, rather than the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.study import Range
+    >>> value = Range(low=0.5, high=10.0, log=True).draw(np.random.default_rng(0))
+    >>> 0.5 <= value <= 10.0
+    True
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +137,13 @@ class Sample(BaseModel):
         Seed of the draws.
     fields : dict
         For each field, by dotted path, a `Range` or the values to choose from.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Sample
+    >>> sample = Sample(samples=3, fields={"network.lesion": (0.0, 0.5)})
+    >>> next(sample.draw())["network.lesion"] in (0.0, 0.5)
+    True
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -378,6 +393,14 @@ def run_study(
         No network can be compiled.
     StudyError
         The folder, the scheduler or the processes can't be used. What was saved stays.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Study, run_study
+    >>> study = Study.load("nudging.toml")  # doctest: +SKIP
+    >>> records = run_study(study, "results")  # doctest: +SKIP
+    >>> records[0].held_out_accuracy  # doctest: +SKIP
+    92.3333
     """
     from tqdm import tqdm
 
@@ -426,6 +449,20 @@ def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
         ``parameters``; ``mean`` and ``std`` of the accuracy on held-out images (%); the numbers
         of ``seeds`` that ended and that ``failed``. The standard deviation is that of a sample
         (with n - 1). Both are None where too few seeds ended.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Record, summarize
+    >>> def record(beta, seed, accuracy):
+    ...     return Record(
+    ...         key=f"{beta}-{seed}", parameters={"protocol.beta": beta}, seed=seed, epochs=1,
+    ...         dataset="digits", held_out=300, limit=None, specification="",
+    ...         held_out_accuracy=accuracy, online_accuracy=accuracy, history=[], seconds=1.0,
+    ...         error=None, version="0",
+    ...     )
+    >>> best = summarize([record(1.0, 0, 90.0), record(1.0, 1, 92.0), record(3.0, 0, 80.0)])[0]
+    >>> best["parameters"], best["mean"], best["seeds"]
+    ({'protocol.beta': 1.0}, 91.0, 2)
     """
     groups: dict[str, list[Record]] = {}
     for record in records:

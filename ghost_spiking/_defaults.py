@@ -139,7 +139,7 @@ def defaults(
             "nudging_steps": 12,
             "beta": beta,
             "batch_size": 100 if replicating else 1,
-            "ghost_delay": int(sparse),
+            "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
             "feedforward_onset": 0,
             "half_life": 0,

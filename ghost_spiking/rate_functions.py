@@ -21,6 +21,9 @@ __all__ = ["LINEAR", "RateFunction", "check", "rate_function", "rate_function_of
 #: What an expression may use: functions that Brian2 knows, and their derivatives.
 _FUNCTIONS = ("exp", "log", "log1p", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh",
               "arctan")  # fmt: skip
+#: What it may be made of besides; integer division and remainders have no useful derivative.
+_SYNTAX = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.expr_context, ast.Add,
+           ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.UAdd, ast.USub)  # fmt: skip
 
 
 class RateFunction(NamedTuple):
@@ -134,11 +137,15 @@ def check(text: str) -> None:
     except (SyntaxError, ValueError):
         raise ValueError(f"is not {known}") from None
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Call,
-               ast.Name, ast.Constant, ast.expr_context)  # fmt: skip
     for node in nodes:
-        if not isinstance(node, allowed):
-            raise ValueError(f"is not {known}: '{ast.unparse(node)}' can't be used")
+        number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+        if not isinstance(node, _SYNTAX) and not number:
+            part = ast.unparse(node) or type(node).__name__
+            raise ValueError(f"is not {known}: '{part}' can't be used")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _is_huge(node.right):
+            raise ValueError(f"is not {known}: the exponent of '{ast.unparse(node)}' is too large")
+        if isinstance(node, ast.Call) and (len(node.args) != 1 or node.keywords):
+            raise ValueError(f"is not {known}: '{ast.unparse(node)}' needs one argument")
         if isinstance(node, ast.Name) and id(node) in called and node.id not in _FUNCTIONS:
             raise ValueError(
                 f"uses '{node.id}', which has no known derivative; use {', '.join(_FUNCTIONS)}"
@@ -149,6 +156,27 @@ def check(text: str) -> None:
             raise ValueError(f"is not {known}: '{node.id}' is not known{hint}")
     if not any(isinstance(node, ast.Name) and node.id == "s" for node in nodes):
         raise ValueError(f"is not {known}: it does not depend on s")
+    try:
+        with np.errstate(all="ignore"):
+            states, rho = np.linspace(-4, 4, 9), rate_function(text)
+            values = np.stack([rho.function(states), rho.derivative(states)])
+    except Exception:  # whatever sympy or numpy can't do with it
+        values = np.full(1, np.nan)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"is not {known}: it, and its derivative, must be finite where states are, "
+            "on both sides of 0 and there"
+        )
+
+
+def _is_huge(exponent: ast.expr) -> bool:
+    """Tell whether a power may be a number with more digits than anyone wants to wait for."""
+    nodes = list(ast.walk(exponent))
+    if any(isinstance(node, ast.Name) for node in nodes):
+        return False  # it stays a symbol
+    numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    simple = len(numbers) == 1 and isinstance(numbers[0], (int, float))
+    return not simple or abs(numbers[0]) > 100  # type: ignore[arg-type]
 
 
 def _numpy_function(text: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -342,9 +342,11 @@ class Specification(_Section):
             | {"learning_rates": default["learning_rates"] | rates},
         }
         try:
-            return cls.model_validate(_lists_to_tuples(merged))
+            specification = cls.model_validate(_lists_to_tuples(merged))
         except ValidationError as error:
             raise SpecificationError("\n".join(map(_message, error.errors()))) from None
+        _check_delay(specification.protocol)
+        return specification
 
     @classmethod
     def from_toml(cls, text: str) -> Specification:
@@ -409,6 +411,15 @@ def _check_ghosts(graph: Graph, network: dict[str, Any], weights: dict[str, Any]
         raise SpecificationError(
             "network.initial_weights.self_predicting: W^b has both signs, so V^b can't start as "
             "its copy and obey Dale's law too"
+        )
+
+
+def _check_delay(protocol: Protocol) -> None:
+    if protocol.ghost_delay >= protocol.prediction_steps:
+        raise SpecificationError(
+            f"protocol.ghost_delay: ghosts that wait {protocol.ghost_delay} steps never learn in "
+            f"a prediction phase of {protocol.prediction_steps}; to switch their learning off, set "
+            "learning_rates.ghost_forward and learning_rates.ghost_feedback to 0"
         )
 
 

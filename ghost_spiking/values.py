@@ -170,7 +170,7 @@ def projection_rates(specification: Specification) -> dict[str, float]:
     >>> from ghost_spiking.values import projection_rates
     >>> rates = projection_rates(Specification.create(sizes=(784, 500, 10)))
     >>> rates["feedforward_1"], rates["ghost_forward_2"]
-    (4.0, 0.01)
+    (4.0, 0.008)
     """
     network, graph = specification.network, specification.network.graph
     rates = specification.protocol.learning_rates

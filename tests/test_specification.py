@@ -14,7 +14,7 @@ def test_defaults_at_the_papers_size():
     spec = Specification.create(sizes=(784, 500, 10))
     rates = spec.protocol.learning_rates
     assert rates.feedforward == (4.0, 0.2)
-    assert rates.ghost_forward == (0.01,)
+    assert rates.ghost_forward == (0.008,)
     assert rates.ghost_feedback == (0.2,)
     assert spec.network.initial_weights.feedforward == (1.0, 0.3)
     assert spec.network.ghosts == (10,)
@@ -149,6 +149,15 @@ SIZES = "[network]\nsizes = [4, 3, 3, 2]\n"
         ("rate_function = 's +'", "network.rate_function"),
         ("rate_function = '1.0'", "does not depend on s"),
         ("rate_function = 's.real'", "can't be used"),
+        ("rate_function = 's | 1'", "'BitOr' can't be used"),
+        ("rate_function = '1j * s'", "'1j' can't be used"),
+        ("rate_function = 'not s'", "'Not' can't be used"),
+        ("rate_function = 's % 2'", "'Mod' can't be used"),
+        ("rate_function = 'tanh(s, 2)'", "needs one argument"),
+        ("rate_function = 's / 0'", "must be finite"),
+        ("rate_function = 'sqrt(s)'", "must be finite"),
+        ("rate_function = '9**9**9 * s'", "exponent .* is too large"),
+        ("[protocol]\nghost_delay = 16", "never learn in a prediction phase of 16"),
         ("[protocol]\nghost_delay = -1", "protocol.ghost_delay"),
         ("[protocol]\nhalf_life = 2.5", "protocol.half_life"),
     ],

@@ -34,6 +34,8 @@ __all__ = [
 
 #: A prediction phase that is long enough to tell where it would settle.
 _SETTLED = 20
+#: Images that are enough to tell when MB settles.
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Probe:
     Parameters
     ----------
     specification : Specification
-        The network and its protocol; the batch size does not matter here.
+        The network and its protocol; the batch size matters in MB only.
     images : array, shape (n_images, n_inputs)
         Pixels, of images that were not used for training; a hundred are enough.
     labels : array of int, shape (n_images,)
@@ -228,7 +230,10 @@ class Probe:
     ) -> None:
         if len(images) == 0:
             raise DataError("there are no images to measure with")
-        self.specification = specification.replace(batch_size=len(images))
+        # V^b of MB replicates the feedback of each mini-batch, so these have to be as in training.
+        self._replicates = specification.network.model == "MB"
+        n_replicas = specification.protocol.batch_size if self._replicates else len(images)
+        self.specification = specification.replace(batch_size=min(n_replicas, len(images)))
         self._images = np.asarray(images)
         self._labels = np.asarray(labels)
         self._maximum = maximum
@@ -242,12 +247,21 @@ class Probe:
         protocol = specification.protocol
         self._simulation.presented = max(protocol.ghost_onset, protocol.feedforward_onset)
         assert self._simulation.brian is not None
+        graph = specification.network.graph
         self._monitors = {}
         for name, group in self._simulation.brian.populations.items():
             for state in {"s", "g"} & set(group.variables):
                 # After the input has changed and states were reset, before anything moves.
                 self._monitors[name] = StateMonitor(
                     group, state, record=True, clock=group.clock, when="start", name=f"{name}_trace"
+                )
+        # Sums are formed within a step, and belong to the states at its beginning.
+        for layer in graph.feedback_targets:
+            group = self._simulation.brian.populations[f"pyramidal_{layer}"]
+            for signal in ("top_down", "ghost_feedback"):
+                name = f"{signal}_{layer}"
+                self._monitors[name] = StateMonitor(
+                    group, signal, record=True, clock=group.clock, when="end", name=f"{name}_trace"
                 )
         self._simulation.brian.network.add(*self._monitors.values())
 
@@ -261,7 +275,9 @@ class Probe:
         nudging_steps: int | None = None,
         beta: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Present all images once without learning, and record the states.
+        """Present all images once without learning, and record states and feedback.
+
+        In MB V^b learns meanwhile, since it has to replicate the feedback of each image.
 
         Parameters
         ----------
@@ -273,67 +289,80 @@ class Probe:
         Returns
         -------
         dict of array
-            s of each ``pyramidal_l`` and g of each ``ghost_l``, shape
-            (steps + 1, n_images, n_units), from rest to the end of the last step.
+            s of each ``pyramidal_l``, g of each ``ghost_l``, t and c of each hidden layer as
+            ``top_down_l`` and ``ghost_feedback_l``; shape (steps + 1, n_images, n_units), from
+            rest to the end of the last step.
         """
+        n_images = len(self._images)
+        return self._record(weights, n_images, prediction_steps, nudging_steps, beta)
+
+    def _record(
+        self,
+        weights: Mapping[str, np.ndarray],
+        n_images: int,
+        prediction_steps: int | None = None,
+        nudging_steps: int | None = None,
+        beta: float | None = None,
+        signals: tuple[str, ...] = ("pyramidal", "ghost", "top_down", "ghost_feedback"),
+    ) -> dict[str, np.ndarray]:
         protocol = self.specification.protocol
         prediction = protocol.prediction_steps if prediction_steps is None else prediction_steps
         nudging = protocol.nudging_steps if nudging_steps is None else nudging_steps
-        simulation = self._simulation
-        simulation.specification = self.specification.replace(
+        # One step more shows where the last one has led; V^b does not move in it.
+        specification = self.specification.replace(
             prediction_steps=prediction,
-            nudging_steps=max(nudging, 1),
+            nudging_steps=nudging + 1,
             beta=protocol.beta if beta is None else beta,
         )
-        self._present(weights, learn=False, nudge=nudging > 0)
-        simulation.specification = self.specification
-        traces = {}
+        if self._replicates:
+            others = dict.fromkeys(("feedforward", "bias", "ghost_bias", "feedback"), 0.0)
+            specification = specification.replace(learning_rates=others)
         for name, monitor in self._monitors.items():
-            state = "s" if name.startswith("pyramidal") else "g"
-            group = monitor.source
-            final = np.asarray(group.variables[state].get_value())
-            recorded = np.asarray(getattr(monitor, state)).T
-            traces[name] = np.concatenate([recorded, final[None]]).reshape(
-                len(recorded) + 1, len(self._images), -1
-            )
-        return traces
+            monitor.active = name.rpartition("_")[0] in signals
+        self._present(weights, specification, n_images, learn=self._replicates)
+        return {
+            name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
+            for name, monitor in self._monitors.items()
+            if monitor.active
+        }
 
     def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Give the weights after all images were presented once, as one mini-batch, to learn."""
-        presented = self._simulation.presented
-        self._present(weights, learn=True)
-        self._simulation.presented = presented
+        """Give the weights after all images were presented once to learn.
+
+        They are one mini-batch, but in MB those of the protocol.
+        """
+        for monitor in self._monitors.values():
+            monitor.active = False
+        self._present(weights, self.specification, len(self._images), learn=True)
         return dict(self._simulation.weights)
 
     def _present(
-        self, weights: Mapping[str, np.ndarray], *, learn: bool, nudge: bool | None = None
+        self,
+        weights: Mapping[str, np.ndarray],
+        specification: Specification,
+        n_images: int,
+        *,
+        learn: bool,
     ) -> None:
-        simulation = self._simulation
+        simulation, presented = self._simulation, self._simulation.presented
         simulation.weights = {
             name: np.asarray(weights[name], np.float64) for name in simulation.weights
         }
         for monitor in self._monitors.values():
             monitor.resize(0)
-        simulation.present(
-            self._images, self._labels, maximum=self._maximum, learn=learn, nudge=nudge
-        )
+        simulation.specification = specification
+        images, labels = self._images[:n_images], self._labels[:n_images]
+        simulation.present(images, labels, maximum=self._maximum, learn=learn, nudge=True)
+        simulation.specification, simulation.presented = self.specification, presented
+
+    def _by_image(self, recorded: Any, n_images: int) -> np.ndarray:
+        """Turn (units of all replicas, steps of all presentations) into (steps, images, units)."""
+        n_replicas = self.specification.protocol.batch_size
+        shape = (-(-n_images // n_replicas), -1, n_replicas, len(recorded) // n_replicas)
+        found = np.asarray(recorded).T.reshape(shape).swapaxes(0, 1)
+        return found.reshape(len(found), -1, shape[-1])[:, :n_images]
 
     # -- measuring --------------------------------------------------------------------
-
-    def feedback(
-        self, weights: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], layer: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give t and c of a hidden layer for states of any leading shape, as from `states`."""
-        network = self.specification.network
-        top_down, cancelling = 0.0, 0.0
-        for post in network.graph.above(layer):
-            rate = rate_function_of(network, post).function(states[f"pyramidal_{post}"])
-            top_down = top_down + rate @ feedback_weights(network, weights, layer, post).T
-            rate = rate_function_of(network, post, ghosts=True).function(states[f"ghost_{post}"])
-            intact = self._simulation.intact.get(post, 1.0)
-            ghost_weights = weights[projection_name("ghost_feedback", layer, post)]
-            cancelling = cancelling + (rate * intact) @ ghost_weights.T
-        return np.asarray(top_down), np.asarray(cancelling)
 
     def trace(
         self,
@@ -382,7 +411,10 @@ class Probe:
         top_down: np.ndarray | None = None
         ghost_feedback: np.ndarray | None = None
         if layer < network.n_layers:
-            top_down, ghost_feedback = self.feedback(weights, states, layer)
+            top_down, ghost_feedback = (
+                states[f"top_down_{layer}"],
+                states[f"ghost_feedback_{layer}"],
+            )
             error = top_down - ghost_feedback
         else:
             beta = protocol.get("beta") or spec.protocol.beta
@@ -427,7 +459,7 @@ class Probe:
         trace = self.states(weights, beta=beta, nudging_steps=nudging_steps)
         nudged = {name: values[-1] for name, values in trace.items()}
         beta = self.specification.protocol.beta if beta is None else beta
-        return self._compare(weights, nudged, beta, self._gradients(weights))
+        return self._compare(nudged, beta, self._gradients(weights))
 
     def _gradients(self, weights: Mapping[str, np.ndarray]) -> Gradients:
         rates = self._images / self._maximum
@@ -435,15 +467,13 @@ class Probe:
 
     def _compare(
         self,
-        weights: Mapping[str, np.ndarray],
         nudged: Mapping[str, np.ndarray],
         beta: float,
         truth: Gradients,
     ) -> dict[int, tuple[float, float]]:
         found = {}
         for layer in self.specification.network.graph.feedback_targets:
-            top_down, cancelling = self.feedback(weights, nudged, layer)
-            error = (top_down - cancelling) / beta
+            error = (nudged[f"top_down_{layer}"] - nudged[f"ghost_feedback_{layer}"]) / beta
             found[layer] = _angle(error, truth.errors[layer]), _ratio(error, truth.errors[layer])
         return found
 
@@ -465,13 +495,13 @@ class Probe:
         trace = self.states(weights)
         predicted = {name: values[spec.protocol.prediction_steps] for name, values in trace.items()}
         nudged = {name: values[-1] for name, values in trace.items()}
-        errors = self._compare(weights, nudged, spec.protocol.beta, truth)
+        errors = self._compare(nudged, spec.protocol.beta, truth)
         changed = self.update(weights)
         mismatch, residual = {}, {}
         for layer in graph.feedback_targets:
-            top_down, cancelling = self.feedback(weights, predicted, layer)
-            mismatch[layer] = _size(top_down - cancelling)
-            residual[layer] = _ratio(top_down - cancelling, top_down)
+            top_down = predicted[f"top_down_{layer}"]
+            left = top_down - predicted[f"ghost_feedback_{layer}"]
+            mismatch[layer], residual[layer] = _size(left), _ratio(left, top_down)
         paired = network.model == "MA"
         return Measurements(
             error_angle={layer: angle for layer, (angle, _) in errors.items()},
@@ -509,11 +539,11 @@ class Probe:
             after twenty times as many steps as the protocol has.
         """
         steps = _SETTLED * self.specification.protocol.prediction_steps
-        trace = self.states(weights, prediction_steps=steps, nudging_steps=0)
+        # One mini-batch after the other takes long.
+        n_images = min(_FEW, len(self._images)) if self._replicates else len(self._images)
+        trace = self._record(weights, n_images, steps, 0, signals=("pyramidal",))
         last = 0
-        for name, values in trace.items():
-            if not name.startswith("pyramidal"):
-                continue
+        for values in trace.values():
             goal = values[-1]
             distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(_norm(goal), 1e-300)
             if not distance[-1 - steps // 4 :].max() < tolerance / 10:

@@ -5,12 +5,17 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from brian2 import prefs
 
 import ghost_spiking
+from ghost_spiking.cli.main import main
 from ghost_spiking.specification import Specification
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +83,49 @@ def test_public_methods_have_docstrings():
                     inspect.isfunction(member) or type(member) in (property, classmethod)
                 ):
                     assert inspect.getdoc(member), f"{name}.{key}"
+
+
+def commands():
+    """Give the commands of all console blocks, document by document."""
+    found = {}
+    for document in [*DOCUMENTS, *sorted(ROOT.glob("docs/tutorial_sources/plot_*.py"))]:
+        text = document.read_text().replace("\n#", "\n")
+        pattern = r"```console\n(.*?)```|code-block:: console\n\n((?:    [^\n]*\n)+)"
+        lines = "".join(map("".join, re.findall(pattern, text, re.DOTALL))).splitlines()
+        if lines:
+            assert all(line.strip().startswith("$ ") for line in lines)
+            found[document.name] = [line.split("#")[0].strip("$ ") for line in lines]
+    return found
+
+
+@pytest.mark.parametrize("document", commands())
+def test_console_blocks_work(document, tmp_path):
+    """Word for word, in an empty folder; what would install packages is only looked at."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = extras["optional-dependencies"]
+    for command in commands()[document]:
+        first, *rest = shlex.split(command)
+        if first == "make":
+            subprocess.run(["make", "-n", *rest], cwd=ROOT, check=True, capture_output=True)
+        elif first == "pip":
+            assert rest[0] == "install"
+            wanted = re.fullmatch(r"\.(?:\[(\w+)\])?", rest[1])
+            assert wanted
+            assert wanted[1] is None or wanted[1] in extras
+        else:
+            assert first == "ghost-spiking"
+            command = [sys.executable, "-m", "ghost_spiking.cli", *rest]
+            subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_commands_in_the_text_exist():
+    texts = [document.read_text() for document in DOCUMENTS]
+    texts += [path.read_text() for path in ROOT.glob("docs/tutorial_sources/*.py")]
+    mentioned = re.findall(r"`ghost-spiking (\w+)([^`]*)`", "".join(texts))
+    assert mentioned
+    for name, arguments in mentioned:
+        known = {option for param in main.commands[name].params for option in param.opts}
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= known, f"{name}{arguments}"
 
 
 def test_links_lead_somewhere():

@@ -25,28 +25,49 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_states_and_feedback_agree_with_oracle(case):
-    spec, weights, images, labels, _ = make(4, **CASES[case])
-    probe = Probe(spec, images, labels)
-    trace = probe.states(weights)
-    net = oracle_of(spec.replace(batch_size=len(images)), weights)
+    spec, weights, images, labels, _ = make(11, **CASES[case])
+    trace = Probe(spec, images, labels).states(weights)
+    net = oracle_of(spec, weights)
     seen = []
 
     def record(oracle):
         seen.append({l: s.copy() for l, s in oracle.s.items()})
 
-    for eta in net.eta.values():
-        eta.update(dict.fromkeys(eta, 0.0))
+    for name, eta in net.eta.items():
+        if (case, name) != ("MB", "V_b"):  # which replicates
+            eta.update(dict.fromkeys(eta, 0.0))
     net.present(images / 255, np.eye(4)[labels], record=record)
     for layer in net.s:
         expected = np.array([s[layer] for s in seen] + [net.s[layer]])
         np.testing.assert_allclose(trace[f"pyramidal_{layer}"], expected, atol=1e-12)
     for layer in net.g:
         np.testing.assert_allclose(trace[f"ghost_{layer}"][-1], net.g[layer], atol=1e-12)
-    final = {name: values[-1] for name, values in trace.items()}
     for layer in range(1, net.L):
-        top_down, cancelling = probe.feedback(weights, final, layer)
-        np.testing.assert_allclose(top_down, net.t(layer), atol=1e-12)
-        np.testing.assert_allclose(cancelling, net.c(layer), atol=1e-12)
+        np.testing.assert_allclose(trace[f"top_down_{layer}"][-1], net.t(layer), atol=1e-12)
+        np.testing.assert_allclose(trace[f"ghost_feedback_{layer}"][-1], net.c(layer), atol=1e-12)
+
+
+@pytest.mark.parametrize("nudging_steps", [0, 3])
+def test_ghosts_of_mb_replicate_each_mini_batch(nudging_steps):
+    spec, weights, images, labels, _ = make(4, model="MB")
+    trace = Probe(spec, images, labels).states(weights, nudging_steps=nudging_steps)
+    net = oracle_of(spec, weights)
+    net.nudging_steps = nudging_steps
+    for name, eta in net.eta.items():
+        if name != "V_b":
+            eta.update(dict.fromkeys(eta, 0.0))
+    for first in range(0, 11, 4):
+        rows = slice(first, first + 4)
+        net.present(images[rows] / 255, np.eye(4)[labels[rows]])
+        for layer in (1, 2):
+            for name, values in (
+                (f"pyramidal_{layer}", net.s[layer]),
+                (f"top_down_{layer}", net.t(layer)),
+                (f"ghost_feedback_{layer}", net.c(layer)),
+            ):
+                np.testing.assert_allclose(trace[name][-1, rows], values, atol=1e-12, err_msg=name)
+    assert trace["top_down_1"].shape == (spec.protocol.prediction_steps + nudging_steps + 1, 11, 7)
+    assert Probe(spec, images, labels).measure(weights).residual[1] < 1
 
 
 @pytest.mark.parametrize("case", ["MA", "skip", "cross-entropy", "everything"])

@@ -18,7 +18,7 @@ SLOW = pytest.mark.slow
         ([50, 50], {}),
         ([50] * 5, {}),
         ([50], {"model": "MB"}),
-        ([50, 50], {"model": "MB"}),
+        pytest.param([50, 50], {"model": "MB"}, marks=SLOW),
         pytest.param([2000], {}, marks=SLOW),
         pytest.param([300] * 3, {}, marks=SLOW),
         pytest.param([500, 50], {}, marks=SLOW),
@@ -32,7 +32,9 @@ SLOW = pytest.mark.slow
 def test_defaults_do_not_diverge(hidden, fields):
     training, test = load("mnist")
     spec = Specification.create(sizes=(784, *hidden, 10), **fields)
-    simulation = Simulation(spec, device="numpy")
+    # One image at a time takes long in Python.
+    device = "numpy" if spec.protocol.batch_size > 1 else "cpp_standalone"
+    simulation = Simulation(spec, device=device)
     trainer = Training(simulation, training.take(1000), test.take(100))
     for _ in range(3):
         trainer.run_epoch()

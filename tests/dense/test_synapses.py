@@ -68,9 +68,24 @@ MIXED = st.sampled_from(
 RULE = st.lists(st.one_of(TERM, MIXED), min_size=1, max_size=3).map(" + ".join)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rule=RULE, drive=RULE, back=RULE, both=st.booleans())
+MODELS = {"rule": RULE, "drive": RULE, "back": RULE, "both": st.booleans()}
+PATIENT = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=50, **PATIENT)
+@given(**MODELS)
 def test_equals_synapses(rule, drive, back, both):
+    compare(rule, drive, back, both)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, **PATIENT)
+@given(**MODELS)
+def test_equals_synapses_many_times(rule, drive, back, both):
+    compare(rule, drive, back, both)
+
+
+def compare(rule, drive, back, both):
     sums = f"drive_post = {drive} : 1 (summed)"
     if both:
         sums += f"\nback_pre = {back} : 1 (summed)"

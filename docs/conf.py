@@ -49,6 +49,7 @@ html_css_files = ["site.css"]
 templates_path = ["_templates"]
 # Every reference has to lead somewhere.
 nitpicky = True
+nitpick_ignore = [("py:class", "collections.abc.Callable")]  # from type aliases
 # sphinx-gallery's configuration has objects in it that can't be pickled.
 suppress_warnings = ["config.cache"]
 

@@ -60,8 +60,8 @@ record(after, "with ghosts that have learned")
 # Above: the state s follows the input from below, b. In the middle: the output units send the feedback t, and the ghosts
 # subtract c. In the prediction phase, left of the dotted line, the two are close to each other, so that the unit hardly
 # notices the feedback. When the output units are nudged, t changes at once and c hardly moves, because nobody nudges the
-# ghosts. Below: the difference e = t - c is small before nudging, and several times as large after it, with the other
-# sign. This is the error that the unit learns from.
+# ghosts. Below: the difference e = t - c is close to zero at the end of the prediction phase, and large once output units are
+# nudged. This is the error that the unit learns from.
 #
 # Is it right? What backpropagation would tell this unit, with the strength of the nudging as a factor:
 found = backpropagate(specification, after, test.images[[image]] / 255, test.labels[[image]])

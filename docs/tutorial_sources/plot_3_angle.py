@@ -102,7 +102,7 @@ above.legend(frameon=False)
 # With the ghosts of the training (circles) small betas are hopeless. In the lower panel their error is hundreds of times as long
 # as the gradient: it is what they left uncancelled, the same for any beta, divided by beta. Their best angle is about 20 degrees, at
 # beta = 3, which is also the default. After practising alone (triangles) they leave less, so a gentler nudge
-# will do, and the best angle is about 10 degrees. Both curves still have a minimum: as long as ghosts leave anything at all, beta can
+# will do, and the best angle is well below 10 degrees. Both curves still have a minimum: as long as ghosts leave anything at all, beta can
 # be too small.
 #
 # To try

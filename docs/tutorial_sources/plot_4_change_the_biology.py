@@ -64,7 +64,8 @@ axes.legend(frameon=False, fontsize="small")
 #   is negative, and nearly all of the feedback is left.
 # * Fixed random feedback costs nothing here. At the end the forward weights are no longer at right angles to it: they
 #   have turned towards the feedback, which is why its errors are of use.
-# * MB does as well as MA, with five times as many ghosts.
+# * MB does nearly as well as MA, with five times as many ghosts. Its V\ :sup:`b` has to replicate the feedback of each image, which
+#   is easier for one image at a time (its default ``batch_size``) than for the 20 of this page.
 #
 # Reaching into the Brian2 objects
 # --------------------------------

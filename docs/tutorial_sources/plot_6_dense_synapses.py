@@ -126,8 +126,8 @@ for name, value in times.items():
     print(f"{name:30} {1e6 * value:8.1f} us for each piece")
 
 # %%
-# The batch is what makes it fast, not the matrix: with one piece at a time most of the time goes to Python, and the
-# two kinds of projection differ by less than a factor of two. All of this is Brian2's numpy target, so that no compiler is needed. Against
+# The batch is what makes it fast, not the matrix: with one piece at a time most of the time goes to Python, and
+# `DenseSynapses` are no faster, rather slower. All of this is Brian2's numpy target, so that no compiler is needed. Against
 # Cython, which Brian2 uses where it can, `experiments/oja.py` finds the same picture: 1,000 x 100 weights take
 # 0.67 ms for each pattern with `Synapses`, 0.87 ms with `DenseSynapses` and one pattern at a time, and 0.019 ms with 100
 # patterns at a time (`experiments/results/oja.json`).

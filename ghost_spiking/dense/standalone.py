@@ -35,7 +35,7 @@ from ..exceptions import CompilationError
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE
 from .responses import ResponseMonitor
 
-__all__ = ["CompiledNetwork", "ProgramResults", "default_cache"]
+__all__ = ["CompiledNetwork", "ProgramResults"]
 
 #: Without -ffinite-math-only, g++ does not use vector instructions for exp; checks for
 #: non-finite values are made outside of the program.

@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_click",
@@ -41,6 +42,7 @@ exclude_patterns = [
     "tutorials/*.py",
     "tutorials/sg_execution_times.rst",
 ]
+smartquotes = False  # "MA" and --option are code
 html_theme = "furo"
 html_copy_source = False
 html_title = "ghost_spiking"

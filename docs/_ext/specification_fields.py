@@ -29,7 +29,7 @@ def attributes(model):
 
 
 class SpecificationFields(Directive):
-    """A table for each section."""
+    """A list for each section."""
 
     def run(self):
         defaults = Specification.create(**EXAMPLE).model_dump()
@@ -40,15 +40,13 @@ class SpecificationFields(Directive):
             for part in section.split("."):
                 values = values[part]
             lines += ["", f".. rubric:: [{section}]", ""]
-            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 20 40 20", ""]
-            lines += ["   * - field", "     - type", "     - meaning", "     - default"]
             described = attributes(model)
             for name in model.model_fields:
                 if f"{section}.{name}" in SECTIONS:
                     continue
                 kind, meaning = described[name]
-                lines += [f"   * - ``{name}``", f"     - {kind}", f"     - {meaning}"]
-                lines += [f"     - ``{shown(values[name])}``"]
+                lines += [f"``{name}`` : {kind}; default ``{shown(values[name])}``"]
+                lines += [f"    {meaning}", ""]
         self.state.nested_parse(StringList(lines, "specification fields"), 0, container)
         return container.children
 

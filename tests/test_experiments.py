@@ -53,6 +53,14 @@ def test_measurements(run):
     where, _ = run("theorem1")
     run("settling")
     run("reconstruction")
-    for name in ("theorem1", "settling", "reconstruction"):
+    run("depth")
+    for name in ("theorem1", "settling", "reconstruction", "depth"):
         assert (where / f"{name}.csv").exists()
         assert (where / f"{name}.png").exists()
+
+
+@pytest.mark.slow
+def test_choice_of_hyperparameters(run):
+    where, _ = run("choose")
+    assert "held_out_accuracy" in (where / "choose.csv").read_text()
+    run("two_layers")

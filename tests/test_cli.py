@@ -141,6 +141,17 @@ BAD = {
     "not TOML": (["train", "--dataset", "digits", "--spec", "{tmp}/text.toml"], "not valid TOML"),
     "missing file": (["train", "--dataset", "digits", "--spec", "{tmp}/no.toml"], "can't be read"),
     "binary file": (["train", "--dataset", "digits", "--spec", "{tmp}/binary"], "can't be read"),
+    "no derivative": (["train", "--dataset", "digits", "--spec", "{tmp}/sqrt.toml"], "finite"),
+    "no expression": (["train", "--dataset", "digits", "--spec", "{tmp}/or.toml"], "BitOr"),
+    "idle ghosts": (["train", "--dataset", "digits", "--spec", "{tmp}/delay.toml"], "never learn"),
+    "nan": (["describe", "{tmp}/nan.toml"], "finite number"),
+    "describe what": (["describe", "{tmp}/no.toml"], "neither"),
+    "study of what": (["study", "{tmp}/no.toml"], "can't be read"),
+    "study of nothing": (["study", "{tmp}/small.toml"], "grid"),
+    "study of an unknown field": (["study", "{tmp}/study.toml"], "protocol.betta"),
+    "unknown command": (["tarin"], "No such command"),
+    "words for a seed": (["train", "--seed", "one"], "not a valid integer"),
+    "evaluate a file": (["evaluate", "{tmp}/small.toml"], "not a run directory"),
     "empty IDX files": (["train", "--dataset", "{tmp}/empty"], "train-images"),
     "text as IDX files": (["train", "--dataset", "{tmp}/texts"], "train-images"),
 }
@@ -160,6 +171,16 @@ def test_bad_input_is_one_line(name, trained, tmp_path, monkeypatch):
         for part in ("train", "t10k"):
             for kind in ("images-idx3", "labels-idx1"):
                 (tmp_path / folder / f"{part}-{kind}-ubyte").write_bytes(content)
+    for name, text in {
+        "sqrt": "rate_function = 'sqrt(s)'",
+        "or": "rate_function = 's | 1'",
+        "delay": "[protocol]\nghost_delay = 12",
+        "nan": "[protocol]\nbeta = nan",
+    }.items():
+        (tmp_path / f"{name}.toml").write_text(f"[network]\nsizes = [64, 3, 10]\n{text}\n")
+    (tmp_path / "study.toml").write_text(
+        "dataset = 'digits'\n[network]\nsizes = [64, 3, 10]\n[grid]\n'protocol.betta' = [1.0]\n"
+    )
     (tmp_path / "key.toml").write_text("[network]\nsizes = [64, 3, 10]\nmodell = 'MA'\n")
     (tmp_path / "bad.toml").write_text(
         "[network]\nsizes = [64, 3, 10]\n[protocol.learning_rates]\nfeedforward = -1.0\n"

@@ -3,11 +3,17 @@ import sys
 
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ghost_spiking.exceptions import SpecificationError
-from ghost_spiking.specification import Specification
+from ghost_spiking.specification import (
+    InitialWeights,
+    LearningRates,
+    Network,
+    Protocol,
+    Specification,
+)
 
 
 def test_defaults_at_the_papers_size():
@@ -225,3 +231,37 @@ def test_reads_what_0_1_0_wrote():
     assert spec.protocol.learning_rates.bias == (4.0, 0.2)
     assert spec.protocol.learning_rates.ghost_bias == (0.01,)
     assert spec.network.connections == ((0, 1), (1, 2))
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 10**20), st.floats(), st.text(max_size=8),
+    st.lists(st.one_of(st.integers(-2, 4), st.floats(), st.text(max_size=3)), max_size=4),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)  # fmt: skip
+FIELDS = [
+    *((name,) for name in ("network", "protocol", "grid")),
+    *(("network", name) for name in Network.model_fields),
+    *(("protocol", name) for name in Protocol.model_fields),
+    *(("network", "initial_weights", name) for name in InitialWeights.model_fields),
+    *(("protocol", "learning_rates", name) for name in LearningRates.model_fields),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(FIELDS), junk=JUNK, model=st.sampled_from(["MA", "MB"]))
+def test_junk_gives_a_clear_error_or_none(path, junk, model):
+    data = {"network": {"sizes": [5, 4, 4, 3], "model": model}}
+    place = data
+    for part in path[:-1]:
+        place = place.setdefault(part, {})
+    place[path[-1]] = junk
+    spec, message = None, ""
+    try:
+        spec = Specification.from_dict(data)
+    except SpecificationError as error:
+        message = str(error)
+    if spec is None:
+        assert path[-1] in message or "sizes" in message
+        assert len(message) < 1000
+    else:
+        assert Specification.from_toml(spec.to_toml()) == spec

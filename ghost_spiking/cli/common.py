@@ -14,13 +14,16 @@ from ..exceptions import DataError
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
+    from ..measure import Probe
     from ..runs import Run
     from ..simulation import Simulation
+    from ..specification import Specification
 
 __all__ = [
     "as_json",
     "data_of_run",
     "interruptible",
+    "probe_of",
     "progress_bar",
     "run_argument",
     "say",
@@ -31,6 +34,18 @@ as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object as the last line."
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path))
+
+
+#: Images that are probed; fewer in MB, which takes one mini-batch after the other.
+_PROBED = {"MA": 200, "MB": 50}
+
+
+def probe_of(specification: Specification, test: Dataset, seed: int) -> Probe:
+    """Give a probe with the first test images."""
+    from ..measure import Probe
+
+    some = test.take(min(_PROBED[specification.network.model], len(test)))
+    return Probe(specification, some.images, some.labels, maximum=some.maximum, seed=seed)
 
 
 def say(text: str) -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 import click
 
 from ..exceptions import DataError
-from .common import as_json, data_of_run, run_argument, simulation_of_run
+from .common import as_json, data_of_run, probe_of, run_argument, say, simulation_of_run
 
 __all__ = ["evaluate", "show", "trace"]
 
-#: Test images that angles are measured with.
-_PROBED = 300
 
 _picture_format = click.option(
     "--format",
@@ -62,7 +60,6 @@ def show(run: Path, suffix: str) -> None:
     Learning curves, distances between weights, angles to backpropagation, receptive fields,
     confusion matrix and mistakes, each as a picture in the run directory.
     """
-    from ..measure import Probe
     from ..plotting import save_overview
     from ..runs import Run
 
@@ -76,14 +73,8 @@ def show(run: Path, suffix: str) -> None:
             f"{epoch.test_accuracy:.2f} % test"
         )
     _, test = data_of_run(loaded)
-    probed = test.take(min(_PROBED, len(test)))
-    probe = Probe(
-        loaded.specification,
-        probed.images,
-        probed.labels,
-        maximum=test.maximum,
-        seed=loaded.facts["seed"],
-    )
+    probe = probe_of(loaded.specification, test, loaded.facts["seed"])
+    say("measuring and drawing ...")
     simulation = simulation_of_run(loaded, test)
     drawn = save_overview(
         run,

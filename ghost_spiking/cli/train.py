@@ -11,7 +11,7 @@ import click
 
 from ..exceptions import RunError, SpecificationError
 from ..specification import Specification
-from .common import as_json, data_of_run, interruptible, progress_bar, say
+from .common import as_json, data_of_run, interruptible, probe_of, progress_bar, say
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -22,8 +22,6 @@ __all__ = ["train"]
 
 #: Seconds between two drawings of the learning curves while it trains.
 _DRAW_EVERY = 5.0
-#: Test images that angles are measured with.
-_PROBED = 200
 #: What may be given together with --resume.
 _FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
 
@@ -107,7 +105,7 @@ _FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
 @click.option(
     "--measure",
     is_flag=True,
-    help=f"Measure angles, residuals and settling after each epoch, on {_PROBED} test images.",
+    help="Measure angles, residuals and settling after each epoch, on a few test images.",
 )
 @as_json
 @click.pass_context
@@ -332,20 +330,9 @@ def _train_epochs(
 
 def _measuring(trainer: Training) -> Any:
     from ..callbacks import Measure
-    from ..measure import Probe
 
     assert trainer.test is not None
-    probed = trainer.test.take(min(_PROBED, len(trainer.test)))
-    specification = trainer.simulation.specification
-    return Measure(
-        Probe(
-            specification,
-            probed.images,
-            probed.labels,
-            maximum=probed.maximum,
-            seed=trainer.seed,
-        )
-    )
+    return Measure(probe_of(trainer.simulation.specification, trainer.test, trainer.seed))
 
 
 def _report(run: Run, as_json: bool) -> None:

@@ -20,7 +20,9 @@ NUMPY = {"device": "numpy", "random_state": 0}
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a multiple.*")
-@parametrize_with_checks([GhostClassifier((10,), epochs=12, batch_size=25, **NUMPY)])
+@parametrize_with_checks(
+    [GhostClassifier((10,), epochs=8, batch_size=50, learning_rate=4.0, **NUMPY)]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

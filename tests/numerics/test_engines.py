@@ -278,7 +278,7 @@ def test_standalone_agrees_with_oracle(engine, batch, precision, tolerance, opti
     np.testing.assert_array_equal(responses.argmax(axis=1), winners)
     assert_weights(sim.weights, oracle, tolerance)
     # the same program with other values: no compilation, still right
-    for prediction, nudging, beta in [(1, 1, 0.5), (2, 1, 1.0), (3, 2, 2.0)]:
+    for prediction, nudging, beta in [(2, 1, 0.5), (2, 2, 1.0), (3, 2, 2.0)]:
         other = Specification.from_dict(
             spec.model_dump()
             | {

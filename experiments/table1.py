@@ -92,6 +92,7 @@ def write(order, runs, where):
 
 def draw(cells, path):
     drawing, axes = figure(1, 2)
+    axes[0, 1].sharey(axes[0, 0])
     for panel, model in zip(axes.flat, ("MA", "MB"), strict=True):
         for feedback, colour, shift in zip(FEEDBACKS, COLOURS, (-12, 12), strict=False):
             units = [n for n in UNITS if (model, n, feedback) in cells]
@@ -120,7 +121,6 @@ def draw(cells, path):
         panel.set_ylabel("accuracy on test images (%)")
         panel.set_xticks(UNITS)
         panel.set_xlim(20, 580)
-    axes[0, 1].sharey(axes[0, 0])
     axes[0, 0].legend(frameon=False, fontsize="small", loc="lower right")
     drawing.savefig(path)
 

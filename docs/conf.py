@@ -29,18 +29,15 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
-    "public_names",
     "source_links",
     "specification_fields",
 ]
 exclude_patterns = [
     "_build",
     "_templates",
-    "sg_execution_times.rst",
     "tutorial_sources",
     "tutorials/*.ipynb",
     "tutorials/*.py",
-    "tutorials/sg_execution_times.rst",
 ]
 smartquotes = False  # "MA" and --option are code
 html_theme = "furo"

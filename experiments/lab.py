@@ -26,6 +26,7 @@ from ghost_spiking import Specification
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import compare_weights
 from ghost_spiking.simulation import Simulation
+from ghost_spiking.specification import Protocol
 from ghost_spiking.training import Training
 
 HERE = Path(__file__).parent
@@ -55,10 +56,16 @@ def folder(quick):
 
 
 def specification(name, hidden, **fields):
-    """Give the network of a TOML file in models/, with hidden layers of these sizes."""
+    """Give the network of a TOML file in models/, with hidden layers of these sizes.
+
+    Other fields are changed before defaults are chosen, so that these follow them.
+    """
     data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
-    data.setdefault("network", {})["sizes"] = [784, *hidden, 10]
-    return Specification.from_dict(data).replace(**fields)
+    for field, value in ({"sizes": [784, *hidden, 10]} | fields).items():
+        section = "protocol" if field in Protocol.model_fields else "network"
+        place = data.setdefault(section, {})
+        place[field] = place.get(field, {}) | value if isinstance(value, dict) else value
+    return Specification.from_dict(data)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,9 @@ PAPER = {
 
 
 def task(model, units, feedback, seed, quick=False):
-    file = f"{model}-alignment" if (model, feedback) == ("MB", "alignment") else model
     return Task(
         f"{model}-{feedback}-{units}-seed{seed}",
-        specification(file, [units], feedback=feedback),
+        specification(model, [units], feedback=feedback),
         seed,
         2 if quick else EPOCHS[model],
         images=5000 if quick else None,

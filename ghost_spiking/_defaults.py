@@ -53,13 +53,13 @@ def defaults(
     """
     top = graph.n_layers
     deep = len(graph.ghost_layers) > 1
-    replicating = network.get("model", "MA") != "MB"
+    paired = network.get("model", "MA") != "MB"
     softmax = network.get("loss") == "cross_entropy"
     # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
-    batch = protocol.get("batch_size", 100 if replicating else 1)
-    noise = (batch / 100) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
+    batch = protocol.get("batch_size", 100 if paired else 1)
+    noise = (100 / batch) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
 
-    if replicating:
+    if paired:
         ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
         beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
         # In small layers all units may be active at once.
@@ -67,8 +67,10 @@ def defaults(
         imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
-        beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
-        imitate, cancel = 0.0, 12.0
+        beta, output_rate, ghost_gain, imitate = 3.0, 0.05, 3.0, 0.0
+        # Fixed W^b stays as small as it was drawn, and so do the errors of the first layer.
+        fixed = all(mode == "alignment" for mode in network.get("feedback", ()))
+        first_rate, cancel = (4.0, 20.0) if fixed else (1.0, 12.0)
     # Every layer adds to the noise in the errors of those below.
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
@@ -77,10 +79,10 @@ def defaults(
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     bounded = steepness == 1.0  # rates are between 0 and 1
     # Homeostasis keeps the ghosts of MB sparse.
-    sparse = not replicating and bounded
+    sparse = not paired and bounded
     if not bounded:
         ghost_gain = 1.0
-        cancel = cancel if replicating else 5.0
+        cancel = cancel if paired else 5.0
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
@@ -88,21 +90,21 @@ def defaults(
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
-        return rate * steepness * noise
+        return rate * steepness / noise
 
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
     if deep:
         gains = [2.0] * len(graph.connections)
     else:
-        last = 0.3 if replicating else 1.0
+        last = 0.3 if paired else 1.0
         gains = [last if post == top else 1.0 for _, post in graph.connections]
 
     def imitation(post: int) -> float:
-        return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) * noise
+        return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) / noise
 
     def cancellation(pre: int) -> float:
         rate = cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre))
-        return rate * noise if replicating else rate  # MB needs it fast, within each image
+        return rate / noise if paired else rate  # MB needs it fast, within each image
 
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
@@ -129,16 +131,14 @@ def defaults(
             "ghost_feedback": ones,
             "ghost_bias": -2.0 if sparse else 0.0,
             "ghost_distribution": "uniform",
-            "self_predicting": replicating
-            and (deep or not bounded)
-            and network.get("dale") is not True,
+            "self_predicting": paired and (deep or not bounded) and network.get("dale") is not True,
         },
         "protocol": {
             "time_step": 0.5,
             "prediction_steps": 16 if deep else 12,
             "nudging_steps": 12,
             "beta": beta,
-            "batch_size": 100 if replicating else 1,
+            "batch_size": 100 if paired else 1,
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
             "feedforward_onset": 0,
@@ -150,12 +150,12 @@ def defaults(
             "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
             "ghost_forward": ghost_forward,
             "ghost_bias": tuple(
-                ghost_nearest.get(layer, 0.0) if replicating else 0.05 * noise * sparse
+                ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse
                 for layer in graph.ghost_layers
             ),
             "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
             "feedback": tuple(
-                0.2 / graph.sizes[post] * noise for _, post in graph.feedback_connections
+                0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
             ),
         },
     }

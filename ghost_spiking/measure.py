@@ -34,7 +34,7 @@ __all__ = [
 
 #: A prediction phase that is long enough to tell where it would settle.
 _SETTLED = 20
-#: Images that are enough to tell when MB settles.
+#: Images that are enough to tell when mini-batches settle.
 _FEW = 20
 
 
@@ -231,9 +231,9 @@ class Probe:
         if len(images) == 0:
             raise DataError("there are no images to measure with")
         # V^b of MB replicates the feedback of each mini-batch, so these have to be as in training.
-        self._replicates = specification.network.model == "MB"
-        n_replicas = specification.protocol.batch_size if self._replicates else len(images)
-        self.specification = specification.replace(batch_size=min(n_replicas, len(images)))
+        if specification.network.model == "MA" or specification.protocol.batch_size > len(images):
+            specification = specification.replace(batch_size=len(images))
+        self.specification = specification
         self._images = np.asarray(images)
         self._labels = np.asarray(labels)
         self._maximum = maximum
@@ -277,7 +277,7 @@ class Probe:
     ) -> dict[str, np.ndarray]:
         """Present all images once without learning, and record states and feedback.
 
-        In MB V^b learns meanwhile, since it has to replicate the feedback of each image.
+        V^b of MB replicates the feedback of each mini-batch meanwhile.
 
         Parameters
         ----------
@@ -314,12 +314,9 @@ class Probe:
             nudging_steps=nudging + 1,
             beta=protocol.beta if beta is None else beta,
         )
-        if self._replicates:
-            others = dict.fromkeys(("feedforward", "bias", "ghost_bias", "feedback"), 0.0)
-            specification = specification.replace(learning_rates=others)
         for name, monitor in self._monitors.items():
             monitor.active = name.rpartition("_")[0] in signals
-        self._present(weights, specification, n_images, learn=self._replicates)
+        self._present(weights, specification, n_images, learn=False)
         return {
             name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
             for name, monitor in self._monitors.items()
@@ -540,7 +537,9 @@ class Probe:
         """
         steps = _SETTLED * self.specification.protocol.prediction_steps
         # One mini-batch after the other takes long.
-        n_images = min(_FEW, len(self._images)) if self._replicates else len(self._images)
+        n_images = len(self._images)
+        if self.specification.protocol.batch_size < n_images:
+            n_images = min(_FEW, n_images)
         trace = self._record(weights, n_images, steps, 0, signals=("pyramidal",))
         last = 0
         for values in trace.values():

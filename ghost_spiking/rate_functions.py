@@ -171,12 +171,12 @@ def check(text: str) -> None:
 
 def _is_huge(exponent: ast.expr) -> bool:
     """Tell whether a power may be a number with more digits than anyone wants to wait for."""
-    nodes = list(ast.walk(exponent))
-    if any(isinstance(node, ast.Name) for node in nodes):
+    if any(isinstance(node, ast.Name) for node in ast.walk(exponent)):
         return False  # it stays a symbol
-    numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
-    simple = len(numbers) == 1 and isinstance(numbers[0], (int, float))
-    return not simple or abs(numbers[0]) > 100  # type: ignore[arg-type]
+    try:
+        return bool(abs(ast.literal_eval(exponent)) > 100)
+    except (ValueError, TypeError):  # a power of powers, say
+        return True
 
 
 def _numpy_function(text: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -162,7 +162,8 @@ class Simulation:
         maximum : float, optional
             The pixel value that means a rate of 1.
         learn : bool, optional
-            Whether weights change.
+            Whether weights change. V^b of MB replicates the feedback of each image all the
+            same, eq. (6), and has its old weights afterwards.
         nudge : bool, optional
             Whether there is a nudging phase; by default if weights change.
         progress : callable, optional
@@ -216,22 +217,8 @@ class Simulation:
         return responses
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
-        """Give the responses to images, as from `present`, and leave all weights as they are.
-
-        In MB V^b has to replicate the feedback of each image anew, eq. (6), so that V^b, and
-        nothing else, learns meanwhile; this is forgotten afterwards.
-        """
-        replicates = self.specification.network.model == "MB"
-        kept = self.specification, self.weights, self.presented, self.largest_state
-        if replicates:
-            others = dict.fromkeys(("feedforward", "bias", "ghost_bias", "feedback"), 0.0)
-            self.specification = self.specification.replace(learning_rates=others)
-            self.weights = dict(self.weights)
-        try:
-            labels = np.zeros(len(images), int)
-            return self.present(images, labels, maximum=maximum, learn=replicates, nudge=False)
-        finally:
-            self.specification, self.weights, self.presented, self.largest_state = kept
+        """Give the responses to images, as from `present`, without learning."""
+        return self.present(images, np.zeros(len(images), int), maximum=maximum, learn=False)
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Give the predicted classes of images, shape (n_images,)."""

@@ -116,7 +116,8 @@ def run_time_values(
 ) -> dict[str, float]:
     """Give the scalar values of a run, by ``"object.variable"``.
 
-    Without learning, all learning rates are zero.
+    Without learning, all learning rates are zero but that of V^b in MB, which has to replicate the
+    feedback of each image anew, eq. (6).
 
     Parameters
     ----------
@@ -154,7 +155,8 @@ def run_time_values(
         "targets.scale": 1.0,
     }
     for name, eta in projection_rates(specification).items():
-        values[f"{name}.eta"] = eta if learn else 0.0
+        replicates = network.model == "MB" and name.startswith("ghost_feedback")
+        values[f"{name}.eta"] = eta if learn or replicates else 0.0
     if network.model == "MB" and network.biases:
         for layer in network.graph.ghost_layers:
             values[f"ghost_bias_{layer}.goal"] = protocol.ghost_rate

@@ -349,15 +349,23 @@ def test_same_seed_same_bits():
         np.testing.assert_array_equal(results[0][name], results[1][name])
 
 
-def test_evaluation_changes_nothing():
-    spec, weights, images, labels, order = make(4)
-    sim = Simulation(spec, device="numpy", precision="float64", weights=weights)
-    predicted = sim.present(images, labels, order=order, learn=False).argmax(axis=1)
+@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
+@pytest.mark.parametrize("model", ["MA", "MB"])
+def test_evaluation_changes_nothing(model, device):
+    """But V^b of MB replicates the feedback of each mini-batch meanwhile."""
+    spec, weights, images, labels, order = make(4, model=model)
+    sim = Simulation(spec, device=device, precision="float64", weights=weights)
+    responses = sim.present(images, labels, order=order, learn=False)
     oracle = oracle_of(spec, weights)
-    targets = np.eye(4)[labels]
-    np.testing.assert_array_equal(
-        predicted, oracle.run(images / 255, targets, order, 4, learn=False)
-    )
+    oracle.nudging_steps = 0
+    for name, eta in oracle.eta.items():
+        if (model, name) != ("MB", "V_b"):
+            eta.update(dict.fromkeys(eta, 0.0))
+    winners = oracle.run(images / 255, np.eye(4)[labels], order, 4)
+    np.testing.assert_array_equal(responses.argmax(axis=1), winners)
+    last = oracle.rate(oracle.L)  # of the last mini-batch, which has two images
+    np.testing.assert_allclose(responses[-2:], last, atol=1e-12)
+    assert sim.presented == 0
     for name, matrix in sim.weights.items():
         np.testing.assert_array_equal(matrix, weights[name])
 

@@ -74,6 +74,18 @@ def test_public_names_have_examples_that_work(thing, tmp_path, monkeypatch):
         prefs.codegen.target = old
 
 
+def test_public_names_are_in_the_reference():
+    """Each on the page of a module that shows all of its `__all__`."""
+    page = (ROOT / "docs/reference/api.md").read_text()
+    shown = [
+        importlib.import_module(name)
+        for name in re.findall(r"^   (\S+)$", page, re.MULTILINE)
+        if "." in name
+    ]
+    documented = {id(getattr(module, name)) for module in shown for name in module.__all__}
+    assert {name for name, thing in public_things().items() if id(thing) not in documented} == set()
+
+
 def test_public_methods_have_docstrings():
     for name, thing in public_things().items():
         assert inspect.getdoc(thing), name

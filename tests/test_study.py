@@ -70,7 +70,7 @@ def no_training(monkeypatch):
         raise AssertionError("something was trained or compiled")
 
     monkeypatch.setattr(Cell, "train", fail)
-    monkeypatch.setattr("ghost_spiking.study._study.compile_all", fail)
+    monkeypatch.setattr("ghost_spiking.study._run.compile_all", fail)
 
 
 # -- what is to be trained -------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from ._cells import Cell, Record
 from ._plots import plot_error_bars, plot_heat_map, plot_scatter, save_study_plots
-from ._study import Range, Sample, Study, run_study, summarize
+from ._run import run_study
+from ._study import Range, Sample, Study
+from ._table import summarize
 
 __all__ = [
     "Cell",

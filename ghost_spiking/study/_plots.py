@@ -12,7 +12,7 @@ import numpy as np
 
 from ..plotting import COLOURS
 from ._cells import Record, text_of
-from ._study import summarize
+from ._table import summarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,23 +1,16 @@
 """Parameter studies: a grid or a random sample of specifications, with several seeds.
 
-A `Study` describes them and makes all `Cell`s, one network and one seed each. `run_study` trains
-the cells that a folder does not have yet and saves a `Record` of each as soon as it ends;
-whoever stops a study and starts it again loses at most the cells that were under way. Cells
-are compared by training images that are held out, never by the test set.
+A `Study` describes them and makes all `Cell`s, one network and one seed each.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import itertools
-import json
 import math
 import os
-import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
@@ -37,19 +30,9 @@ from pydantic import (
 
 from ..exceptions import SpecificationError
 from ..specification import InitialWeights, LearningRates, Network, Protocol, Specification
-from ._cells import (
-    Cell,
-    Record,
-    compile_all,
-    describe,
-    read_record,
-    record_path,
-    text_of,
-    write_file,
-)
-from ._parallel import run_here, run_on_dask
+from ._cells import Cell, describe
 
-__all__ = ["Cell", "Range", "Record", "Sample", "Study", "run_study", "summarize"]
+__all__ = ["Range", "Sample", "Study"]
 
 _Count = Annotated[int, Field(ge=1, strict=True)]
 _Seed = Annotated[int, Field(ge=0, strict=True)]
@@ -350,148 +333,6 @@ class Study(BaseModel):
                     f"network.sizes: must begin with {expected[0]} and end with {expected[1]} for "
                     f"the images of {self.dataset}, got {list(sizes)}"
                 )
-
-
-def run_study(
-    study: Study,
-    folder: str | os.PathLike[str],
-    *,
-    jobs: int = -1,
-    scheduler: str | None = None,
-    retry: bool = False,
-    progress: bool = False,
-) -> list[Record]:
-    """Train the cells that a folder does not have yet, and save each as soon as it ends.
-
-    Parameters
-    ----------
-    study : Study
-        What to train.
-    folder : path
-        Where results are: ``cells/KEY.json`` for each cell, ``table.csv`` with a row for
-        each, and ``study.png``. Cells of other studies in the same folder are left alone.
-    jobs : int, optional
-        Processes on this machine; -1 for one on each core.
-    scheduler : str, optional
-        Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers train the cells
-        instead. A cell whose worker dies is trained by another one.
-    retry : bool, optional
-        Whether to train cells again that have failed.
-    progress : bool, optional
-        Whether to show on standard error each cell that ends and the time left.
-
-    Returns
-    -------
-    list of Record
-        In the order of `Study.cells`.
-
-    Raises
-    ------
-    SpecificationError, DataError
-        The cells do not fit the images, or there are none.
-    CompilationError
-        No network can be compiled.
-    StudyError
-        The folder, the scheduler or the processes can't be used. What was saved stays.
-
-    Examples
-    --------
-    >>> from ghost_spiking.study import Study, run_study
-    >>> study = Study.load("nudging.toml")  # doctest: +SKIP
-    >>> records = run_study(study, "results")  # doctest: +SKIP
-    >>> records[0].held_out_accuracy  # doctest: +SKIP
-    92.3333
-    """
-    from tqdm import tqdm
-
-    from ._plots import save_study_plots
-
-    folder = Path(folder)
-    records = {cell.key: read_record(folder, cell) for cell in study.cells}
-    missing = [
-        cell
-        for cell in study.cells
-        if (record := records[cell.key]) is None or (retry and record.error is not None)
-    ]
-    if missing:
-        study.check_images()
-        if scheduler is None:
-            compile_all(missing, progress)
-            ended = run_here(missing, jobs)
-        else:
-            ended = run_on_dask(missing, scheduler)
-        done = len(study.cells) - len(missing)
-        with tqdm(total=len(study.cells), initial=done, unit=" cells", disable=not progress) as bar:
-            for record in ended:
-                write_file(record_path(folder, record.key), record.model_dump_json(indent=1) + "\n")
-                records[record.key] = record
-                write_file(folder / "table.csv", _table(records.values()))
-                if progress:
-                    bar.write(str(record), file=sys.stderr)
-                bar.update()
-    complete = [record for record in records.values() if record is not None]
-    write_file(folder / "table.csv", _table(complete))
-    save_study_plots(complete, folder / "study.png", sampled=study.random is not None)
-    return complete
-
-
-def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Give mean and standard deviation over seeds for each set of parameters, best first.
-
-    Parameters
-    ----------
-    records : sequence of Record
-        Of one study.
-
-    Returns
-    -------
-    list of dict
-        ``parameters``; ``mean`` and ``std`` of the accuracy on held-out images (%); the numbers
-        of ``seeds`` that ended and that ``failed``. The standard deviation is that of a sample
-        (with n - 1). Both are None where too few seeds ended.
-
-    Examples
-    --------
-    >>> from ghost_spiking.study import Record, summarize
-    >>> def record(beta, seed, accuracy):
-    ...     return Record(
-    ...         key=f"{beta}-{seed}", parameters={"protocol.beta": beta}, seed=seed, epochs=1,
-    ...         dataset="digits", held_out=300, limit=None, specification="",
-    ...         held_out_accuracy=accuracy, online_accuracy=accuracy, history=[], seconds=1.0,
-    ...         error=None, version="0",
-    ...     )
-    >>> best = summarize([record(1.0, 0, 90.0), record(1.0, 1, 92.0), record(3.0, 0, 80.0)])[0]
-    >>> best["parameters"], best["mean"], best["seeds"]
-    ({'protocol.beta': 1.0}, 91.0, 2)
-    """
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(json.dumps(record.parameters), []).append(record)
-    rows = []
-    for group in groups.values():
-        values = [r.held_out_accuracy for r in group if r.held_out_accuracy is not None]
-        rows.append(
-            {
-                "parameters": group[0].parameters,
-                "mean": round(float(np.mean(values)), 4) if values else None,
-                "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
-                "seeds": len(values),
-                "failed": len(group) - len(values),
-            }
-        )
-    return sorted(rows, key=lambda row: math.inf if row["mean"] is None else -row["mean"])
-
-
-def _table(found: Iterable[Record | None]) -> str:
-    records = [record for record in found if record is not None]
-    file = io.StringIO()
-    columns = ["seed", "held_out_accuracy", "online_accuracy", "seconds", "error", "key"]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*records[0].parameters, *columns])
-    for record in records:
-        values = [text_of(value) for value in record.parameters.values()]
-        writer.writerow(values + [getattr(record, column) for column in columns])
-    return file.getvalue()
 
 
 # -- checks -----------------------------------------------------------------------------

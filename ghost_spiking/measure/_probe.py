@@ -1,13 +1,7 @@
-"""What the paper's theory speaks of, measured: errors, gradients, cancellation, settling.
-
-A `Probe` presents a few images to a network and leaves its weights alone. It builds its
-own Brian2 objects in runtime mode, in double precision, once; after that it takes weights from
-anywhere, so that measuring after every epoch is cheap.
-"""
+"""`Probe`: presents images to a network, and measures what its units do."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,123 +9,21 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
-from .exceptions import DataError
-from .graph import projection_name
-from .rate_functions import rate_function_of
-from .simulation import Simulation
-from .specification import Network, Specification
-from .values import feedback_weights
+from ..exceptions import DataError
+from ..graph import projection_name
+from ..rate_functions import rate_function_of
+from ..simulation import Simulation
+from ..specification import Specification
+from ._gradients import Gradients, backpropagate, outputs
+from ._measurements import Measurements, compare_weights
+from ._vectors import angle, norm, ratio, size
 
-__all__ = [
-    "Gradients",
-    "Measurements",
-    "Probe",
-    "Trace",
-    "backpropagate",
-    "compare_weights",
-    "flatten",
-]
+__all__ = ["Probe", "Trace"]
 
 #: A prediction phase that is long enough to tell where it would settle.
 _SETTLED = 20
 #: Images that are enough to tell when mini-batches settle.
 _FEW = 20
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """What backpropagation finds in the feedforward network with the same W^f and biases.
-
-    Attributes
-    ----------
-    errors : dict of int to array
-        -dL/d rho(s_l) for each image, shape (n_images, N_l), by layer.
-    weights : dict of str to array
-        -dL/dW^f, the mean over images, in the shape of W^f, by projection.
-    biases : dict of str to array
-        The same for biases, shape (N_l, 1); empty without biases.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ghost_spiking import Specification
-    >>> from ghost_spiking.measure import backpropagate
-    >>> from ghost_spiking.values import initial_weights
-    >>> specification = Specification.create(sizes=(4, 3, 2))
-    >>> weights = initial_weights(specification, seed=0)
-    >>> found = backpropagate(specification, weights, np.ones((5, 4)), np.zeros(5, int))
-    >>> found.errors[1].shape, found.weights["feedforward_1"].shape
-    ((5, 3), (3, 4))
-    """
-
-    errors: dict[int, np.ndarray]
-    weights: dict[str, np.ndarray]
-    biases: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """What a `Probe` found. Layers and projections are named as in `GhostNetwork`.
-
-    Angles are in degrees, between two arrays taken as single vectors (all images together).
-    Sizes of states and feedback are root mean squares over images of Euclidean norms.
-
-    Attributes
-    ----------
-    error_angle : dict of int to float
-        Between e at the end of the nudging phase and -dL/d rho(s), by hidden layer.
-    error_ratio : dict of int to float
-        Norm of e over beta times the norm of -dL/d rho(s), by hidden layer.
-    update_angle : dict of str to float
-        Between the change of W^f that one presentation makes and -dL/dW^f, by projection.
-    state_mismatch : dict of int to float
-        ||s - g|| at the end of the prediction phase, by layer with ghosts (MA only).
-    feedback_mismatch : dict of int to float
-        ||t - c|| at the end of the prediction phase, by hidden layer.
-    residual : dict of int to float
-        ||t - c|| / ||t|| there.
-    forward_distance, backward_distance : dict of str to float
-        Frobenius norms ||W^f - V^f|| and ||W^b - V^b||, by projection of ghosts (MA only).
-    feedback_alignment : dict of str to float
-        Angle between W^b and the transpose of W^f, by feedforward projection.
-    settling_steps : int or None
-        Steps until the states of all pyramidal units stay within 1 % of the fixed point of
-        the prediction phase; None if it did not settle.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ghost_spiking import Specification
-    >>> from ghost_spiking.measure import Probe
-    >>> from ghost_spiking.values import initial_weights
-    >>> specification = Specification.create(sizes=(4, 3, 2))
-    >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
-    >>> found = Probe(specification, images, np.array([0, 1])).measure(
-    ...     initial_weights(specification, seed=0)
-    ... )
-    >>> found.feedback_alignment["feedforward_2"]  # W^b is the transpose of W^f
-    0.0
-    >>> sorted(found.flat())[:2]
-    ['backward_distance[ghost_feedback_2]', 'error_angle[1]']
-    """
-
-    error_angle: dict[int, float]
-    error_ratio: dict[int, float]
-    update_angle: dict[str, float]
-    state_mismatch: dict[int, float]
-    feedback_mismatch: dict[int, float]
-    residual: dict[int, float]
-    forward_distance: dict[str, float]
-    backward_distance: dict[str, float]
-    feedback_alignment: dict[str, float]
-    settling_steps: int | None
-
-    def flat(self) -> dict[str, float]:
-        """Give everything as one row of a table, with names such as ``error_angle[1]``.
-
-        What could not be measured is nan.
-        """
-        return flatten(dataclasses.asdict(self))
 
 
 @dataclass(frozen=True)
@@ -416,7 +308,7 @@ class Probe:
         else:
             beta = protocol.get("beta") or spec.protocol.beta
             targets = self._labels[:, None] == np.arange(network.sizes[-1])
-            error = beta * (targets - _outputs(network, s))
+            error = beta * (targets - outputs(network, s))
             error[:first] = 0.0
         paired = network.model == "MA" and layer in graph.ghost_layers
         return Trace(
@@ -471,7 +363,7 @@ class Probe:
         found = {}
         for layer in self.specification.network.graph.feedback_targets:
             error = (nudged[f"top_down_{layer}"] - nudged[f"ghost_feedback_{layer}"]) / beta
-            found[layer] = _angle(error, truth.errors[layer]), _ratio(error, truth.errors[layer])
+            found[layer] = angle(error, truth.errors[layer]), ratio(error, truth.errors[layer])
         return found
 
     def measure(self, weights: Mapping[str, np.ndarray]) -> Measurements:
@@ -498,17 +390,17 @@ class Probe:
         for layer in graph.feedback_targets:
             top_down = predicted[f"top_down_{layer}"]
             left = top_down - predicted[f"ghost_feedback_{layer}"]
-            mismatch[layer], residual[layer] = _size(left), _ratio(left, top_down)
+            mismatch[layer], residual[layer] = size(left), ratio(left, top_down)
         paired = network.model == "MA"
         return Measurements(
             error_angle={layer: angle for layer, (angle, _) in errors.items()},
             error_ratio={layer: ratio for layer, (_, ratio) in errors.items()},
             update_angle={
-                name: _angle(changed[name] - weights[name], gradient)
+                name: angle(changed[name] - weights[name], gradient)
                 for name, gradient in truth.weights.items()
             },
             state_mismatch={
-                layer: _size(predicted[f"pyramidal_{layer}"] - predicted[f"ghost_{layer}"])
+                layer: size(predicted[f"pyramidal_{layer}"] - predicted[f"ghost_{layer}"])
                 for layer in (graph.ghost_layers if paired else ())
             },
             feedback_mismatch=mismatch,
@@ -544,175 +436,8 @@ class Probe:
         last = 0
         for values in trace.values():
             goal = values[-1]
-            distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(_norm(goal), 1e-300)
+            distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(norm(goal), 1e-300)
             if not distance[-1 - steps // 4 :].max() < tolerance / 10:
                 return None
             last = max(last, int(np.flatnonzero(distance >= tolerance)[-1]) + 1)
         return last
-
-
-def compare_weights(
-    specification: Specification, weights: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    """Compare V with W, and W^b with the transpose of W^f.
-
-    Parameters
-    ----------
-    specification : Specification
-        The network.
-    weights : dict of array
-        Weights by projection, in the paper's shapes.
-
-    Returns
-    -------
-    dict
-        ``forward_distance``, ``backward_distance`` and ``feedback_alignment`` as in `Measurements`.
-
-    Examples
-    --------
-    >>> from ghost_spiking import Specification
-    >>> from ghost_spiking.measure import compare_weights
-    >>> from ghost_spiking.values import initial_weights
-    >>> specification = Specification.create(sizes=(4, 3, 2))
-    >>> weights = initial_weights(specification, seed=0)
-    >>> weights["ghost_forward_2"] = weights["feedforward_2"]
-    >>> compare_weights(specification, weights)["forward_distance"]
-    {'ghost_forward_2': 0.0}
-    """
-    network, graph = specification.network, specification.network.graph
-    found: dict[str, dict[str, float]] = {
-        "forward_distance": {},
-        "backward_distance": {},
-        "feedback_alignment": {},
-    }
-    for pair in graph.ghost_connections if network.model == "MA" else ():
-        name = projection_name("ghost_forward", *pair)
-        difference = weights[projection_name("feedforward", *pair)] - weights[name]
-        found["forward_distance"][name] = _norm(difference)
-    for pair in graph.feedback_connections:
-        back = feedback_weights(network, weights, *pair)
-        if network.model == "MA":
-            name = projection_name("ghost_feedback", *pair)
-            found["backward_distance"][name] = _norm(back - weights[name])
-        name = projection_name("feedforward", *pair)
-        found["feedback_alignment"][name] = _angle(back, weights[name].T)
-    return found
-
-
-def flatten(found: Mapping[str, Any]) -> dict[str, float]:
-    """Give measurements as one row of a table, with names such as ``error_angle[1]``.
-
-    Examples
-    --------
-    >>> from ghost_spiking.measure import flatten
-    >>> flatten({"residual": {1: 0.25}, "settling_steps": None})
-    {'residual[1]': 0.25, 'settling_steps': nan}
-    """
-    row = {}
-    for name, value in found.items():
-        entries = value if isinstance(value, Mapping) else {"": value}
-        for key, entry in entries.items():
-            label = name if key == "" else f"{name}[{key}]"
-            row[label] = float("nan") if entry is None else float(entry)
-    return row
-
-
-def backpropagate(
-    specification: Specification,
-    weights: Mapping[str, np.ndarray],
-    rates: np.ndarray,
-    labels: np.ndarray,
-) -> Gradients:
-    """Backpropagate through the feedforward network with the same W^f and biases.
-
-    Parameters
-    ----------
-    specification : Specification
-        The network.
-    weights : dict of array
-        Weights by projection, in the paper's shapes.
-    rates : array, shape (n_images, N_0)
-        Rates of the input units.
-    labels : array of int, shape (n_images,)
-        Classes.
-
-    Returns
-    -------
-    Gradients
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ghost_spiking import Specification
-    >>> from ghost_spiking.measure import backpropagate
-    >>> from ghost_spiking.values import initial_weights
-    >>> specification = Specification.create(sizes=(4, 3, 2))
-    >>> weights = initial_weights(specification, seed=0)
-    >>> sorted(backpropagate(specification, weights, np.ones((5, 4)), np.zeros(5, int)).weights)
-    ['feedforward_1', 'feedforward_2']
-    """
-    network = specification.network
-    graph, top = network.graph, network.n_layers
-    functions = {layer: rate_function_of(network, layer) for layer in range(1, top + 1)}
-    rate, slope = {0: np.asarray(rates, float)}, {}
-    state = np.empty(0)
-    for layer in range(1, top + 1):
-        inputs = [
-            rate[pre] @ weights[projection_name("feedforward", pre, layer)].T
-            for pre in graph.below(layer)
-        ]
-        state = np.sum(inputs, axis=0)
-        if network.biases:
-            state = state + weights[f"bias_{layer}"][:, 0]
-        rate[layer] = functions[layer].function(state)
-        slope[layer] = functions[layer].derivative(state)
-    errors = {top: np.eye(network.sizes[-1])[labels] - _outputs(network, state)}
-    for layer in range(top - 1, 0, -1):
-        errors[layer] = np.sum(
-            [
-                (errors[post] * slope[post]) @ weights[projection_name("feedforward", layer, post)]
-                for post in graph.above(layer)
-            ],
-            axis=0,
-        )
-    return Gradients(
-        errors,
-        {
-            projection_name("feedforward", pre, post): (
-                (errors[post] * slope[post]).T @ rate[pre] / len(rates)
-            )
-            for pre, post in graph.connections
-        },
-        {
-            f"bias_{layer}": (error * slope[layer]).mean(axis=0)[:, None]
-            for layer, error in (errors.items() if network.biases else ())
-        },
-    )
-
-
-def _outputs(network: Network, states: np.ndarray) -> np.ndarray:
-    """Give what is compared with targets: rho(s_L), or the softmax of s_L."""
-    if network.loss == "cross_entropy":
-        exponential = np.exp(states - states.max(axis=-1, keepdims=True))
-        return exponential / exponential.sum(axis=-1, keepdims=True)
-    return rate_function_of(network, network.n_layers).function(states)
-
-
-def _norm(values: np.ndarray) -> float:
-    return float(np.linalg.norm(values))
-
-
-def _size(values: np.ndarray) -> float:
-    """Root mean square over images of the norm over units."""
-    return _norm(values) / len(values) ** 0.5
-
-
-def _ratio(a: np.ndarray, b: np.ndarray) -> float:
-    return _norm(a) / _norm(b) if _norm(b) else float("nan")
-
-
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    size = _norm(a) * _norm(b)
-    if not size:
-        return float("nan")
-    return float(np.degrees(np.arccos(np.clip(np.vdot(a, b) / size, -1, 1))))

@@ -1,0 +1,76 @@
+"""Records as rows: for tools of one's own, and over seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._cells import Record, text_of
+
+__all__ = ["summarize", "table_of"]
+
+
+def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Give mean and standard deviation over seeds for each set of parameters, best first.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of one study.
+
+    Returns
+    -------
+    list of dict
+        ``parameters``; ``mean`` and ``std`` of the accuracy on held-out images (%); the numbers
+        of ``seeds`` that ended and that ``failed``. The standard deviation is that of a sample
+        (with n - 1). Both are None where too few seeds ended.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import Record, summarize
+    >>> def record(beta, seed, accuracy):
+    ...     return Record(
+    ...         key=f"{beta}-{seed}", parameters={"protocol.beta": beta}, seed=seed, epochs=1,
+    ...         dataset="digits", held_out=300, limit=None, specification="",
+    ...         held_out_accuracy=accuracy, online_accuracy=accuracy, history=[], seconds=1.0,
+    ...         error=None, version="0",
+    ...     )
+    >>> best = summarize([record(1.0, 0, 90.0), record(1.0, 1, 92.0), record(3.0, 0, 80.0)])[0]
+    >>> best["parameters"], best["mean"], best["seeds"]
+    ({'protocol.beta': 1.0}, 91.0, 2)
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(json.dumps(record.parameters), []).append(record)
+    rows = []
+    for group in groups.values():
+        values = [r.held_out_accuracy for r in group if r.held_out_accuracy is not None]
+        rows.append(
+            {
+                "parameters": group[0].parameters,
+                "mean": round(float(np.mean(values)), 4) if values else None,
+                "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
+                "seeds": len(values),
+                "failed": len(group) - len(values),
+            }
+        )
+    return sorted(rows, key=lambda row: math.inf if row["mean"] is None else -row["mean"])
+
+
+def table_of(found: Iterable[Record | None]) -> str:
+    """Give a CSV table with a row for each record that there is."""
+    records = [record for record in found if record is not None]
+    file = io.StringIO()
+    columns = ["seed", "held_out_accuracy", "online_accuracy", "seconds", "error", "key"]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*records[0].parameters, *columns])
+    for record in records:
+        values = [text_of(value) for value in record.parameters.values()]
+        writer.writerow(values + [getattr(record, column) for column in columns])
+    return file.getvalue()

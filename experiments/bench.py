@@ -27,13 +27,19 @@ def main():
 def draw(rows, path):
     drawing, axes = figure(2, 2)
     varied = dict.fromkeys(row["varied"] for row in rows)
-    for panel, name in zip(axes.flat, varied, strict=True):
+    panels = dict(zip([name for name in varied if "MB" not in name], axes.flat, strict=True))
+    for name in varied:
         points = [(row["value"], row["s_per_epoch"]) for row in rows if row["varied"] == name]
-        panel.plot(*zip(*points, strict=True), "o-", color=COLOURS[0], ms=4)
+        model = "MB" if "MB" in name else "MA"
+        panel = panels[name.removesuffix(" of MB")]
+        colour = COLOURS[model == "MB"]
+        panel.plot(*zip(*points, strict=True), "o-", color=colour, ms=4, label=model)
+    for name, panel in panels.items():
         panel.set_xlabel(name)
         panel.set_ylabel("seconds per epoch")
         panel.set_xlim(left=0)
         panel.set_ylim(bottom=0)
+    axes[0, 0].legend(frameon=False, fontsize="small")
     drawing.savefig(path)
 
 

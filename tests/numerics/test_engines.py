@@ -219,7 +219,12 @@ def test_onset_counts_presentations_of_all_runs():
 
 @pytest.mark.parametrize(
     ("engine", "batch", "device"),
-    [("dense", 4, "numpy"), ("synapses", 1, "numpy"), ("synapses", 1, "cython")],
+    [
+        ("dense", 4, "numpy"),
+        ("synapses", 1, "numpy"),
+        # Cython compiles each code object by itself, which takes minutes the first time.
+        pytest.param("synapses", 1, "cython", marks=pytest.mark.slow),
+    ],
 )
 def test_trajectories(engine, batch, device):
     """States and weights at every step of several presentations."""

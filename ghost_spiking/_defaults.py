@@ -67,10 +67,12 @@ def defaults(
         imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
     else:
         ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
-        beta, output_rate, ghost_gain, imitate = 3.0, 0.05, 3.0, 0.0
-        # Fixed W^b stays as small as it was drawn, and so do the errors of the first layer.
-        fixed = all(mode == "alignment" for mode in network.get("feedback", ()))
-        first_rate, cancel = (4.0, 20.0) if fixed else (1.0, 12.0)
+        beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
+        imitate, cancel = 0.0, 20.0
+        # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
+        # errors of the first layer.
+        if all(mode == "alignment" for mode in network.get("feedback", ())):
+            first_rate = 0.2 * graph.sizes[1] ** 0.5
     # Every layer adds to the noise in the errors of those below.
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1

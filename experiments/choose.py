@@ -9,33 +9,38 @@ python experiments/choose.py [--quick]
 from lab import Task, folder, options, run_all, save_table, specification
 
 EPOCHS = {"MA": 40, "MB": 15}
-UNITS = {"MA": 500, "MB": 100}
 
 
 def rates(*feedforward, **others):
     return {"learning_rates": {"feedforward": feedforward, **others}}
 
 
-#: Model, feedback, name, changes.
+#: Model, feedback, units, name, changes.
 CANDIDATES = (
-    ("MA", "transpose", "as chosen", {}),
-    ("MA", "transpose", "8 nudging steps", {"nudging_steps": 8}),
-    ("MA", "transpose", "16 nudging steps", {"nudging_steps": 16}),
-    ("MA", "transpose", "beta 6, half the rates", {"beta": 6.0} | rates(2.0, 0.1)),
-    ("MA", "transpose", "first layer twice as fast", rates(8.0, 0.2)),
-    ("MA", "transpose", "ghosts wait 6 steps", {"ghost_delay": 6}),
-    ("MB", "transpose", "as chosen", {}),
-    ("MB", "transpose", "batches of 100", {"batch_size": 100, "half_life": 1500}),
-    ("MB", "transpose", "V^b faster", {"learning_rates": {"ghost_feedback": 0.2}}),
-    ("MB", "transpose", "300 ghosts", {"ghosts": 300}),
-    ("MB", "alignment", "as chosen", {}),
-    ("MB", "alignment", "first layer as with transpose", rates(0.1, 0.005)),
-    ("MB", "alignment", "output layer twice as fast", rates(0.4, 0.01)),
-    ("MB", "alignment", "V^b slower", {"learning_rates": {"ghost_feedback": 0.06}}),
-    ("MB", "alignment", "20 prediction steps", {"prediction_steps": 20}),
-    ("MB", "alignment", "beta 1, three times the rates", {"beta": 1.0} | rates(1.2, 0.015)),
-    ("MB", "alignment", "beta 9, a third of the rates", {"beta": 9.0} | rates(0.13, 0.0017)),
-    ("MB", "alignment", "rates do not fall", {"half_life": 0}),
+    ("MA", "transpose", 500, "as chosen", {}),
+    ("MA", "transpose", 500, "8 nudging steps", {"nudging_steps": 8}),
+    ("MA", "transpose", 500, "16 nudging steps", {"nudging_steps": 16}),
+    ("MA", "transpose", 500, "beta 6, half the rates", {"beta": 6.0} | rates(2.0, 0.1)),
+    ("MA", "transpose", 500, "first layer twice as fast", rates(8.0, 0.2)),
+    ("MA", "transpose", 500, "ghosts wait 6 steps", {"ghost_delay": 6}),
+    ("MB", "transpose", 100, "as chosen", {}),
+    ("MB", "transpose", 100, "batches of 100", {"batch_size": 100, "half_life": 1500}),
+    ("MB", "transpose", 100, "V^b slower", {"learning_rates": {"ghost_feedback": 0.12}}),
+    ("MB", "transpose", 100, "V^b faster", {"learning_rates": {"ghost_feedback": 0.4}}),
+    ("MB", "transpose", 100, "300 ghosts", {"ghosts": 300}),
+    ("MB", "transpose", 300, "as chosen", {}),
+    ("MB", "transpose", 300, "V^b slower", {"learning_rates": {"ghost_feedback": 0.12}}),
+    ("MB", "transpose", 300, "V^b faster", {"learning_rates": {"ghost_feedback": 0.3}}),
+    ("MB", "transpose", 300, "first layer twice as fast", rates(0.2, 0.005)),
+    ("MB", "alignment", 100, "as chosen", {}),
+    ("MB", "alignment", 100, "first layer half as fast", rates(0.1, 0.005)),
+    ("MB", "alignment", 100, "first layer twice as fast", rates(0.4, 0.005)),
+    ("MB", "alignment", 100, "output layer twice as fast", rates(0.2, 0.01)),
+    ("MB", "alignment", 100, "V^b slower", {"learning_rates": {"ghost_feedback": 0.06}}),
+    ("MB", "alignment", 100, "20 prediction steps", {"prediction_steps": 20}),
+    ("MB", "alignment", 100, "beta 1, three times the rates", {"beta": 1.0} | rates(0.6, 0.015)),
+    ("MB", "alignment", 100, "beta 9, a third of the rates", {"beta": 9.0} | rates(0.07, 0.0017)),
+    ("MB", "alignment", 100, "rates do not fall", {"half_life": 0}),
 )  # fmt: skip
 
 
@@ -45,14 +50,14 @@ def main(quick, jobs):
     where = folder(quick)
     tasks = [
         Task(
-            f"{model}-{feedback}-{UNITS[model]} {name}",
-            specification(model, [UNITS[model]], feedback=feedback, **changes),
+            f"{model}-{feedback}-{units} {name}",
+            specification(model, [units], feedback=feedback, **changes),
             seed=0,
             epochs=1 if quick else EPOCHS[model],
             held_out=10_000,
             images=5000 if quick else None,
         )
-        for model, feedback, name, changes in (CANDIDATES[:2] if quick else CANDIDATES)
+        for model, feedback, units, name, changes in (CANDIDATES[:2] if quick else CANDIDATES)
     ]
     rows = [
         {

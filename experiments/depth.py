@@ -9,6 +9,7 @@ python experiments/depth.py [--quick]
 
 import json
 
+import joblib
 import numpy as np
 from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
 from tqdm import trange
@@ -94,16 +95,16 @@ def main(quick, jobs):
     where, depths = folder(quick), DEPTHS[:2] if quick else DEPTHS
     tasks = [task(depth, feedback, quick) for depth in depths for feedback in FEEDBACKS]
     runs = {task.name: run for task, run in zip(tasks, run_all(tasks, where, jobs), strict=True)}
+    beside = joblib.Parallel(n_jobs=jobs)(joblib.delayed(perceptron)(n, quick) for n in depths)
     rows = []
-    for depth in depths:
+    for depth, trained in zip(depths, beside, strict=True):
         row = {"hidden_layers": depth}
         for feedback in FEEDBACKS:
             run = runs[task(depth, feedback, quick).name]
             row[f"{feedback}_train_error"] = round(100 - run["train_accuracy"], 4)
             row[f"{feedback}_test_error"] = round(100 - run["test_accuracy"], 4)
-        beside = perceptron(depth, quick)
-        row |= {"perceptron_rate": beside["rate"]}
-        row |= {"perceptron_test_error": round(beside["test_error"], 4)}
+        row |= {"perceptron_rate": trained["rate"]}
+        row |= {"perceptron_test_error": round(trained["test_error"], 4)}
         rows.append(row)
         print(row, flush=True)
     save_table(where / "depth.csv", rows)

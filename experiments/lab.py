@@ -58,9 +58,14 @@ def folder(quick):
 def specification(name, hidden, **fields):
     """Give the network of a TOML file in models/, with hidden layers of these sizes.
 
-    Other fields are changed before defaults are chosen, so that these follow them.
+    Of the three values that `deep.toml` has for W^f, the second is for all layers but the first and
+    the last. Other fields are changed before defaults are chosen, so that these follow them.
     """
     data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
+    for place in (data["network"].get("initial_weights"), data["protocol"].get("learning_rates")):
+        if place and len(place["feedforward"]) == 3:
+            first, between, last = place["feedforward"]
+            place["feedforward"] = [first, *[between] * (len(hidden) - 1), last]
     for field, value in ({"sizes": [784, *hidden, 10]} | fields).items():
         section = "protocol" if field in Protocol.model_fields else "network"
         place = data.setdefault(section, {})

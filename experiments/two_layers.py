@@ -11,7 +11,7 @@ def main(quick, jobs):
     """Train 784-300-300-10."""
     task = Task(
         "MA-300-300-seed0",
-        specification("MA-300-300", [300, 300]),
+        specification("deep", [300, 300]),
         seed=0,
         epochs=1 if quick else 40,
         images=5000 if quick else None,

@@ -72,7 +72,7 @@ MODELS = {"rule": RULE, "drive": RULE, "back": RULE, "both": st.booleans()}
 PATIENT = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=50, **PATIENT)
+@settings(max_examples=20, **PATIENT)
 @given(**MODELS)
 def test_equals_synapses(rule, drive, back, both):
     compare(rule, drive, back, both)

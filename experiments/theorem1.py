@@ -1,7 +1,7 @@
 """Theorem 1: the error of hidden units against backpropagation, over depth and nudging strength.
 
 Networks of one to five hidden layers are trained on 50,000 images. Their W^f soon slows down, and
-after 20 epochs only ghosts learn, for another 20 ("learned ghosts"). To tell the two sources of
+after 20 epochs only ghosts learn, for another 40 ("learned ghosts"). To tell the two sources of
 error apart, the same W^f is also measured with V copied from it ("ideal ghosts"), on
 held-out training images.
 
@@ -28,7 +28,7 @@ def task(depth, quick=False):
         specification("deep", [UNITS] * depth, half_life=1000),  # two epochs
         seed=0,
         epochs=2 if quick else 20,
-        rest=1 if quick else 20,
+        rest=1 if quick else 40,
         held_out=10_000,
         images=5000 if quick else None,
         keep_weights=True,

@@ -8,14 +8,16 @@ python experiments/choose.py [--quick]
 
 from lab import Task, folder, options, run_all, save_table, specification
 
-EPOCHS = {"MA": 40, "MB": 15}
+EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30}
 
 
 def rates(*feedforward, **others):
     return {"learning_rates": {"feedforward": feedforward, **others}}
 
 
-#: Model, feedback, units, name, changes.
+SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
+
+#: File in models/, feedback, units, name, changes.
 CANDIDATES = (
     ("MA", "transpose", 500, "as chosen", {}),
     ("MA", "transpose", 500, "8 nudging steps", {"nudging_steps": 8}),
@@ -32,13 +34,13 @@ CANDIDATES = (
     ("MB", "transpose", 300, "V^b slower", {"learning_rates": {"ghost_feedback": 0.12}}),
     ("MB", "transpose", 300, "V^b faster", {"learning_rates": {"ghost_feedback": 0.3}}),
     ("MB", "transpose", 300, "first layer twice as fast", rates(0.2, 0.005)),
-    ("MB", "alignment", 100, "as chosen", {}),
+    ("MB", "alignment", 100, "as in wider networks", {}),
     ("MB", "alignment", 100, "first layer half as fast", rates(0.1, 0.005)),
     ("MB", "alignment", 100, "first layer twice as fast", rates(0.4, 0.005)),
-    ("MB", "alignment", 100, "output layer twice as fast", rates(0.2, 0.01)),
-    ("MB", "alignment", 100, "V^b slower", {"learning_rates": {"ghost_feedback": 0.06}}),
-    ("MB", "alignment", 100, "20 prediction steps", {"prediction_steps": 20}),
-    ("MB", "alignment", 100, "beta 1, three times the rates", {"beta": 1.0} | rates(0.6, 0.015)),
+    ("MB", "alignment", 100, "small W^f into the output", SMALL),
+    ("MB", "alignment", 100, "smaller W^f", {"initial_weights": {"feedforward": (1.0, 0.1)}}),
+    ("MB", "alignment", 100, "small W^f, output layer twice as fast", SMALL | rates(0.2, 0.01)),
+    ("MB-alignment-100", "alignment", 100, "as chosen", {}),
     ("MB", "alignment", 100, "beta 9, a third of the rates", {"beta": 9.0} | rates(0.07, 0.0017)),
     ("MB", "alignment", 100, "rates do not fall", {"half_life": 0}),
 )  # fmt: skip
@@ -50,14 +52,14 @@ def main(quick, jobs):
     where = folder(quick)
     tasks = [
         Task(
-            f"{model}-{feedback}-{units} {name}",
-            specification(model, [units], feedback=feedback, **changes),
+            f"{file[:2]}-{feedback}-{units} {name}",
+            specification(file, [units], feedback=feedback, **changes),
             seed=0,
-            epochs=1 if quick else EPOCHS[model],
+            epochs=1 if quick else EPOCHS[file],
             held_out=10_000,
             images=5000 if quick else None,
         )
-        for model, feedback, units, name, changes in (CANDIDATES[:2] if quick else CANDIDATES)
+        for file, feedback, units, name, changes in (CANDIDATES[:2] if quick else CANDIDATES)
     ]
     rows = [
         {

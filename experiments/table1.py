@@ -10,8 +10,8 @@ from lab import COLOURS, Task, figure, folder, options, run_all, save_table, spe
 UNITS = (100, 300, 500)
 FEEDBACKS = ("transpose", "alignment")
 SEEDS = range(5)
-#: Epochs of MA and MB.
-EPOCHS = {"MA": 40, "MB": 15}
+#: Epochs, for each file in models/.
+EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30}
 #: Accuracy on training and test images, as printed in the paper.
 PAPER = {
     ("MA", 100, "transpose"): (99.97, 97.69), ("MA", 100, "alignment"): (99.88, 97.50),
@@ -24,11 +24,13 @@ PAPER = {
 
 
 def task(model, units, feedback, seed, quick=False):
+    name = f"{model}-{feedback}-{units}"
+    file = name if name in EPOCHS else model
     return Task(
-        f"{model}-{feedback}-{units}-seed{seed}",
-        specification(model, [units], feedback=feedback),
+        f"{name}-seed{seed}",
+        specification(file, [units], feedback=feedback),
         seed,
-        2 if quick else EPOCHS[model],
+        2 if quick else EPOCHS[file],
         images=5000 if quick else None,
     )
 

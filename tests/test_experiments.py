@@ -26,7 +26,6 @@ def run(tmp_path):
     return run
 
 
-@pytest.mark.slow
 def test_table_and_figures(run):
     where, _ = run("table1")
     table = (where / "table1.csv").read_text()
@@ -48,7 +47,6 @@ def test_table_and_figures(run):
     assert before["history"] == after["history"]
 
 
-@pytest.mark.slow
 def test_measurements(run):
     where, _ = run("theorem1")
     run("settling")
@@ -59,7 +57,6 @@ def test_measurements(run):
         assert (where / f"{name}.png").exists()
 
 
-@pytest.mark.slow
 def test_choice_of_hyperparameters(run):
     where, _ = run("choose")
     assert "held_out_accuracy" in (where / "choose.csv").read_text()

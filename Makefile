@@ -27,7 +27,8 @@ lint: $(VENV)/installed  ## Check style and types
 	@$(BIN)/mypy
 
 reproduce: $(VENV)/installed compiler  ## Run all experiments (hours; can be stopped, and goes on where it was)
-	@for script in choose table1 figure2 figure3 theorem1 settling depth reconstruction two_layers; do \
+	@for script in choose table1 figure2 figure3 theorem1 settling residual depth reconstruction \
+		spiking_noise two_layers; do \
 		echo "experiments/$$script.py $(QUICK)"; \
 		$(BIN)/python experiments/$$script.py $(QUICK) || exit 1; \
 	done

@@ -28,9 +28,10 @@ TRIAL = 3
 
 
 def task(depth, feedback, quick):
+    name = "deep-alignment" if feedback == "alignment" and depth > 1 else "deep"
     return Task(
         f"MA-{feedback}-{depth}x{UNITS}-seed0",
-        specification("deep", [UNITS] * depth, feedback=feedback),
+        specification(name, [UNITS] * depth, feedback=feedback),
         seed=0,
         epochs=2 if quick else EPOCHS,
         images=5000 if quick else None,

@@ -58,7 +58,7 @@ def folder(quick):
 def specification(name, hidden, **fields):
     """Give the network of a TOML file in models/, with hidden layers of these sizes.
 
-    Of the three values that `deep.toml` has for W^f, the second is for all layers but the first and
+    Of the three values that deep networks have for W^f, the second is for all layers but the first and
     the last. Other fields are changed before defaults are chosen, so that these follow them.
     """
     data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
@@ -101,7 +101,9 @@ class Task:
         }
 
     def weights_file(self, moment=""):
-        return WEIGHTS / f"{self.name}{moment and ', '}{moment}.npz"
+        # Weights of a quick run must not pass for those of the real one.
+        length = f"{self.epochs} epochs of {self.images or 'all'} images"
+        return WEIGHTS / f"{', '.join(filter(None, (self.name, length, moment)))}.npz"
 
     def save_weights(self, moment, weights):
         if self.keep_weights:

@@ -57,6 +57,7 @@ def defaults(
     softmax = network.get("loss") == "cross_entropy"
     # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
     batch = protocol.get("batch_size", 100 if paired else 1)
+    aligning = all(mode == "alignment" for mode in network.get("feedback", ("transpose",)))
     noise = (100 / batch) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
 
     if paired:
@@ -71,7 +72,7 @@ def defaults(
         imitate, cancel = 0.0, 20.0
         # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
         # errors of the first layer.
-        if all(mode == "alignment" for mode in network.get("feedback", ())):
+        if aligning:
             first_rate = 0.2 * graph.sizes[1] ** 0.5
     # Every layer adds to the noise in the errors of those below.
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
@@ -95,7 +96,12 @@ def defaults(
         return rate * steepness / noise
 
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
-    if deep:
+    if deep and aligning:
+        # The smaller W^f is, the sooner it turns to a W^b that does not move.
+        gains = [
+            2.0 if pre == 0 else 1.0 if post == top else 0.3 for pre, post in graph.connections
+        ]
+    elif deep:
         gains = [2.0] * len(graph.connections)
     else:
         last = 0.3 if paired else 1.0
@@ -128,7 +134,7 @@ def defaults(
         },
         "initial_weights": {
             "feedforward": tuple(gains),
-            "feedback": ones,
+            "feedback": (3.0 if deep and aligning else 1.0,) * len(ones),
             "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
             "ghost_feedback": ones,
             "ghost_bias": -2.0 if sparse else 0.0,

@@ -52,7 +52,9 @@ def test_measurements(run):
     run("settling")
     run("reconstruction")
     run("depth")
-    for name in ("theorem1", "settling", "reconstruction", "depth"):
+    run("residual")
+    run("spiking_noise")
+    for name in ("theorem1", "settling", "reconstruction", "depth", "residual", "spiking_noise"):
         assert (where / f"{name}.csv").exists()
         assert (where / f"{name}.png").exists()
 

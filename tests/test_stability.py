@@ -26,6 +26,7 @@ SLOW = pytest.mark.slow
         pytest.param([2000], {"model": "MB"}, marks=SLOW),
         pytest.param([50] * 5, {"model": "MB"}, marks=SLOW),
         pytest.param([50, 50], {"feedback": "alignment"}, marks=SLOW),
+        pytest.param([50] * 5, {"feedback": "alignment"}, marks=SLOW),
         pytest.param([50, 50], {"feedback": "reconstruction"}, marks=SLOW),
     ],
 )

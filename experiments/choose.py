@@ -8,7 +8,7 @@ python experiments/choose.py [--quick]
 
 from lab import Task, folder, options, run_all, save_table, specification
 
-EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30}
+EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30, "deep-alignment": 20}
 
 
 def rates(*feedforward, **others):
@@ -16,6 +16,9 @@ def rates(*feedforward, **others):
 
 
 SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
+
+LARGE = {"initial_weights": {"feedforward": (2.0, 3.0, 3.0, 3.0, 1.0)}}
+FOUR = "100-100-100-100"
 
 #: File in models/, feedback, units, name, changes.
 CANDIDATES = (
@@ -43,6 +46,11 @@ CANDIDATES = (
     ("MB-alignment-100", "alignment", 100, "as chosen", {}),
     ("MB", "alignment", 100, "beta 9, a third of the rates", {"beta": 9.0} | rates(0.07, 0.0017)),
     ("MB", "alignment", 100, "rates do not fall", {"half_life": 0}),
+    ("deep-alignment", "alignment", FOUR, "as chosen", {}),
+    ("deep-alignment", "alignment", FOUR, "W^f as with transpose", LARGE),
+    ("deep-alignment", "alignment", FOUR, "W^b a third", {"initial_weights": {"feedback": 1.0}}),
+    ("deep-alignment", "alignment", FOUR, "beta 3", {"beta": 3.0}),
+    ("deep-alignment", "alignment", FOUR, "output twice as fast", rates(4.0, *[0.03] * 3, 0.1)),
 )  # fmt: skip
 
 
@@ -52,8 +60,10 @@ def main(quick, jobs):
     where = folder(quick)
     tasks = [
         Task(
-            f"{file[:2]}-{feedback}-{units} {name}",
-            specification(file, [units], feedback=feedback, **changes),
+            f"{'MB' if 'MB' in file else 'MA'}-{feedback}-{units} {name}",
+            specification(
+                file, [int(n) for n in str(units).split("-")], feedback=feedback, **changes
+            ),
             seed=0,
             epochs=1 if quick else EPOCHS[file],
             held_out=10_000,

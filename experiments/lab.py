@@ -58,8 +58,8 @@ def folder(quick):
 def specification(name, hidden, **fields):
     """Give the network of a TOML file in models/, with hidden layers of these sizes.
 
-    Of the three values that deep networks have for W^f, the second is for all layers but the first and
-    the last. Other fields are changed before defaults are chosen, so that these follow them.
+    Of the three values that deep networks have for W^f, the second is for all layers but the first
+    and the last. Other fields are changed before defaults are chosen, so that these follow them.
     """
     data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
     for place in (data["network"].get("initial_weights"), data["protocol"].get("learning_rates")):

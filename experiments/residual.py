@@ -8,6 +8,7 @@ python experiments/residual.py [--quick]
 
 import numpy as np
 from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
+from matplotlib.ticker import MaxNLocator
 
 from ghost_spiking.measure import Probe
 from ghost_spiking.values import initial_weights
@@ -93,8 +94,10 @@ def draw(rows, path):
         panel.set_yscale("log")
         panel.set_xlabel(r"step of the prediction phase ($dt = \tau / 2$)")
         panel.set_ylabel(r"$\|t - c\| \, / \, \|t\|$")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 1].sharey(axes[0, 0])
-    axes[0, 0].legend(frameon=False, fontsize="x-small")
+    drawing.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center",
+                   ncols=4, frameon=False, fontsize="small")  # fmt: skip
     drawing.savefig(path)
 
 

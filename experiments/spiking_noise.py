@@ -118,17 +118,18 @@ def draw(rows, path):
     axes[0, 0].plot(counts, errors, "o-", ms=4, color=COLOURS[0], label="spikes")
     axes[0, 0].axhline(100 - rates["held_out_accuracy"], color="0.4", ls="--", label="rates")
     axes[0, 0].set_ylabel("error on held-out images (%)")
-    axes[0, 0].set_yscale("log")
+    axes[0, 0].set_ylim(bottom=0)
     for layer, colour in ((1, COLOURS[0]), (2, COLOURS[1])):
         key, label = f"angle_{layer}", f"$W^f_{layer}$"
         axes[0, 1].plot(
             counts, [row[key] for row in spiking], "o-", ms=4, color=colour, label=label
         )
         axes[0, 1].axhline(rates[key], color=colour, ls="--")
-    axes[0, 1].set_ylabel("angle of $\\Delta W^f$ to the gradient (degrees)")
+    axes[0, 1].set_ylabel("$\\Delta W^f$ to gradient (degrees)")
     axes[0, 1].set_ylim(0, 90)
     for panel in axes.flat:
         panel.set_xscale("log")
+        panel.xaxis.set_major_formatter("{x:g}")
         panel.set_xlabel("neurons in a unit")
         panel.legend(frameon=False, fontsize="small")
     drawing.savefig(path)

@@ -50,7 +50,7 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
     >>> from ghost_spiking.bench import compare
     >>> results = compare()  # doctest: +SKIP
     >>> results["dense_s_per_epoch"], results["speedup_over_synapses"]  # doctest: +SKIP
-    (3.295, 228.1)
+    (3.532, 225.1)
     """
     training, _ = load("mnist")
     specification = Specification.create(sizes=sizes, batch_size=batch_size, **_STEPS)

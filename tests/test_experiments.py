@@ -47,14 +47,15 @@ def test_table_and_figures(run):
     assert before["history"] == after["history"]
 
 
-def test_measurements(run):
-    where, _ = run("theorem1")
-    run("settling")
-    run("reconstruction")
-    run("depth")
-    run("residual")
-    run("spiking_noise")
-    for name in ("theorem1", "settling", "reconstruction", "depth", "residual", "spiking_noise"):
+# Those in a row use the networks of the first.
+@pytest.mark.parametrize(
+    "scripts",
+    [["theorem1", "settling"], ["residual", "spiking_noise"], ["depth", "reconstruction"]],
+    ids=" ".join,
+)
+def test_measurements(run, scripts):
+    for name in scripts:
+        where, _ = run(name)
         assert (where / f"{name}.csv").exists()
         assert (where / f"{name}.png").exists()
 

@@ -136,11 +136,14 @@ class Task:
             training, test = training.split(self.held_out, seed=0)
         return (training.take(self.images) if self.images else training), test
 
+    def simulation(self):
+        return Simulation(self.specification, seed=self.seed)
+
     def run(self, where):
         """Train, save and give the run."""
         start = time.perf_counter()
         training, test = self.data()
-        simulation = Simulation(self.specification, seed=self.seed)
+        simulation = self.simulation()
         trainer = Training(simulation, training, test, self.seed)
         history = []
         for number in range(self.epochs + self.rest):

@@ -37,13 +37,9 @@ def residuals(trained, weights, n_images):
     _, held_out = trained.data()
     probe = Probe(trained.specification, held_out.images[:n_images], held_out.labels[:n_images])
     states = probe.states(weights, nudging_steps=0)
-    steps = range(trained.specification.protocol.prediction_steps + 1)
-    feedback = [states["top_down_1"][step] for step in steps]
-    left = [feedback[step] - states["ghost_feedback_1"][step] for step in steps]
-    return [
-        float(np.linalg.norm(rest) / np.linalg.norm(whole))
-        for rest, whole in zip(left, feedback, strict=True)
-    ]
+    feedback = states["top_down_1"][: trained.specification.protocol.prediction_steps + 1]
+    left = feedback - states["ghost_feedback_1"][: len(feedback)]
+    return np.linalg.norm(left, axis=(1, 2)) / np.linalg.norm(feedback, axis=(1, 2))
 
 
 @options
@@ -68,7 +64,7 @@ def main(quick, jobs):
                     "feedback": feedback,
                     "weights": state,
                     "step": step,
-                    "residual": round(residual, 5),
+                    "residual": round(float(residual), 5),
                 }
                 for step, residual in enumerate(found)
             ]

@@ -11,18 +11,14 @@ python experiments/spiking_noise.py [--quick]
 """
 
 import contextlib
-import json
-import os
+from dataclasses import dataclass
 from unittest.mock import patch
 
 import brian2
-import joblib
-from lab import COLOURS, figure, folder, options, run_all, save_table
+from lab import COLOURS, Task, figure, folder, options, run_all, save_table
 from residual import task
-from tqdm import tqdm
 
-from ghost_spiking import Simulation, Training, equations
-from ghost_spiking.exceptions import DivergenceError
+from ghost_spiking import Simulation, equations
 from ghost_spiking.measure import Probe
 
 #: Neurons in a unit.
@@ -33,74 +29,72 @@ IMAGES = 300
 
 @contextlib.contextmanager
 def spikes(neurons):
-    """Within it, networks are built of units that stand for so many spiking neurons."""
-    silent, spiking = (
-        "\nrate = {rate} :",
-        (
-            "\nexpected = {rate} : 1 (constant over dt)"
-            f"\nrate = poisson({neurons} * expected) / {neurons}.0 :"
-        ),
+    """Within it, networks have units that stand for so many spiking neurons; 0 for rates."""
+    before = "\nrate = {rate} :"
+    after = (
+        "\nexpected = {rate} : 1 (constant over dt)"
+        f"\nrate = poisson({neurons} * expected) / {neurons}.0 :"
     )
     with contextlib.ExitStack() as stack:
-        for name in ("PYRAMIDAL", "GHOST"):
+        for name in ("PYRAMIDAL", "GHOST") if neurons else ():
             text = getattr(equations, name)
-            assert silent in text
+            assert before in text
             # A slope belongs to the state, and not to the spikes that it happened to cause.
-            text = text.replace(silent, spiking).replace("{slope}", "expected * (1 - expected)")
+            text = text.replace(before, after).replace("{slope}", "expected * (1 - expected)")
             stack.enter_context(patch.object(equations, name, text))
         yield
-
-
-def train(neurons, quick):
-    """Give accuracy on held-out images after each epoch; it is trained only once."""
-    silent = task("MA", "transpose", quick)
-    path = folder(quick) / "runs" / f"MA-transpose-100-{neurons}-neurons.json"
-    if not path.exists():
-        with spikes(neurons):
-            simulation = Simulation(silent.specification, device="numpy", seed=silent.seed)
-        brian2.seed(neurons)
-        trainer = Training(simulation, *silent.data(), silent.seed)
-        result = {"neurons": neurons, "held_out_accuracy": [], "diverged": None}
-        try:
-            for _ in range(silent.epochs):
-                result["held_out_accuracy"].append(round(trainer.run_epoch().test_accuracy, 4))
-        except DivergenceError as error:
-            result["diverged"] = str(error)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(partial, path)
-    return json.loads(path.read_text())
-
-
-def angles(neurons, silent):
-    """Give the angles of the change of each W^f to the gradient; no neurons stand for rates."""
-    _, held_out = silent.data()
-    with spikes(neurons) if neurons else contextlib.nullcontext():
-        probe = Probe(silent.specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])
     brian2.seed(neurons)
-    return probe.measure(silent.weights()).update_angle
+
+
+@dataclass(frozen=True)
+class SpikingTask(Task):
+    """The network of residual.py with spikes."""
+
+    neurons: int = 1
+
+    def description(self):
+        return super().description() | {"neurons": self.neurons}
+
+    def simulation(self):
+        with spikes(self.neurons):
+            return Simulation(self.specification, device="numpy", seed=self.seed)
+
+
+def spiking_task(neurons, quick):
+    rates = task("MA", "transpose", quick)
+    return SpikingTask(
+        f"MA-transpose-100-{neurons}-neurons",
+        rates.specification,
+        rates.seed,
+        rates.epochs,
+        rates.held_out,
+        rates.images,
+        neurons=neurons,
+    )
+
+
+def angles(neurons, rates):
+    """Give the angle of the change of each W^f to the gradient, in the network of rates."""
+    _, held_out = rates.data()
+    with spikes(neurons):
+        probe = Probe(rates.specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])
+    return probe.measure(rates.weights()).update_angle
 
 
 @options
 def main(quick, jobs):
     """Learn with spikes, and measure what they do to weight changes."""
     where, neurons = folder(quick), NEURONS[::3] if quick else NEURONS
-    silent = task("MA", "transpose", quick)
-    (rates,) = run_all([silent], where, jobs)
-    accuracies = {0: [epoch["test_accuracy"] for epoch in rates["history"]]}
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator")(
-        joblib.delayed(train)(number, quick) for number in neurons
-    )
-    for run in tqdm(work, total=len(neurons), unit=" runs"):
-        accuracies[run["neurons"]] = run["held_out_accuracy"]
+    rates = task("MA", "transpose", quick)
+    tasks = [rates, *(spiking_task(number, quick) for number in neurons)]
     rows = []
-    for number, accuracy in accuracies.items():
-        found = angles(number, silent)
+    for number, run in zip((0, *neurons), run_all(tasks, where, jobs), strict=True):
+        found = angles(number, rates)
         rows.append(
             {
                 "neurons": number or "rates",
-                "epochs": len(accuracy),
-                "held_out_accuracy": accuracy[-1] if accuracy else None,
+                "epochs": run["epochs"],
+                "held_out_accuracy": run["test_accuracy"],
                 "angle_1": round(found["feedforward_1"], 2),
                 "angle_2": round(found["feedforward_2"], 2),
             }

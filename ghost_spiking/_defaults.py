@@ -97,7 +97,7 @@ def defaults(
 
     n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
     if deep and aligning:
-        # The smaller W^f is, the sooner it turns to a W^b that does not move.
+        # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
         gains = [
             2.0 if pre == 0 else 1.0 if post == top else 0.3 for pre, post in graph.connections
         ]

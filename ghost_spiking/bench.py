@@ -134,8 +134,9 @@ def scaling() -> list[dict[str, Any]]:
     for varied, value, fields in cases:
         fields = _STEPS | fields
         # Small rates: the time does not depend on them, and nothing diverges.
-        rates = {"feedforward": 1e-3, "ghost_forward": 1e-4, "ghost_feedback": 1e-4}
-        simulation = Simulation(Specification.create(learning_rates=rates, **fields))
+        specification = Specification.create(**fields)
+        rates = dict.fromkeys(specification.protocol.learning_rates.model_dump(), 1e-4)
+        simulation = Simulation(specification.replace(learning_rates=rates))
         _present(simulation, training.take(500))
         seconds = _present(simulation, training)[1] * 60_000 / len(training)
         rows.append({"varied": varied, "value": value, "s_per_epoch": round(seconds, 3)})

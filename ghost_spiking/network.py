@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,23 +15,23 @@ from brian2.core.variables import linked_var
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
-from . import equations
 from .dense import ClampedInput, DenseSynapses, ResponseMonitor
 from .exceptions import SpecificationError
-from .graph import projection_name
-from .rate_functions import RateFunction, rate_function_of
+from .models import DT, STIMULUS, TARGETS, Layout, Population, Projection
 from .specification import Specification
-from .values import DT
 
-__all__ = ["ENGINES", "Engine", "GhostNetwork", "build"]
+__all__ = ["ENGINES", "BrianObjects", "Engine", "build"]
 
 Engine = Literal["dense", "synapses"]
 ENGINES: tuple[Engine, ...] = ("dense", "synapses")
 
+#: Every presentation starts from rest.
+_RESET = "{state} = {state} * int(step != 0)"
+
 
 @dataclass
-class GhostNetwork:
-    """The Brian2 objects of a ghost network, by name.
+class BrianObjects:
+    """The Brian2 objects of a network, by name.
 
     Attributes
     ----------
@@ -38,15 +40,11 @@ class GhostNetwork:
     stimulus, targets : ClampedInput
         Images and desired outputs.
     populations : dict
-        ``pyramidal_l`` for each layer and ``ghost_l`` for each layer that sends feedback, plus
-        ``protocol``, ``bias_unit`` and, with a softmax, ``normaliser``.
+        Groups by the name of their `Population`.
     projections : dict
-        By `projection_name`: ``feedforward_l``, ``bias_l``, ``feedback_l`` (unless it is the
-        transpose), ``feedback_bias_k`` (of the layer that feedback arrives at, with
-        reconstruction), ``ghost_forward_l``, ``ghost_bias_l`` and ``ghost_feedback_l``; with a
-        softmax ``normalising`` and ``division``.
+        `DenseSynapses` or `Synapses` by the name of their `Projection`.
     responses : ResponseMonitor
-        The rates of output units at the end of the prediction phase.
+        What the network answers.
 
     Examples
     --------
@@ -69,7 +67,7 @@ class GhostNetwork:
 
 def build(
     specification: Specification, engine: Engine = "dense", data_dtype: Any = np.uint8
-) -> GhostNetwork:
+) -> BrianObjects:
     """Build the Brian2 objects of a network for the active device.
 
     No values are set: see `ghost_spiking.values`.
@@ -96,206 +94,154 @@ def build(
     >>> len(objects.populations["pyramidal_1"])  # 5 replicas of 3 units
     15
     """
-    return _Builder(specification, engine, data_dtype).build()
+    return _Builder(specification.layout, engine, data_dtype).build()
 
 
 class _Builder:
-    def __init__(self, specification: Specification, engine: Engine, data_dtype: Any) -> None:
-        self.spec = specification.network
-        self.graph = self.spec.graph
-        self.batch = specification.protocol.batch_size
+    def __init__(self, layout: Layout, engine: Engine, data_dtype: Any) -> None:
+        self.layout = layout
         if engine not in ENGINES:
             raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}")
-        if engine == "synapses" and self.batch != 1:
+        if engine == "synapses" and layout.batch_size != 1:
             raise SpecificationError(
                 "protocol.batch_size: the engine 'synapses' presents one image at a time and "
-                f"needs batch_size = 1, got {self.batch}"
+                f"needs batch_size = 1, got {layout.batch_size}"
             )
-        self.clock = Clock(DT * second, name="simulation_clock")
-        sizes = self.spec.sizes
-        self.stimulus = self._input("stimulus", sizes[0], data_dtype)
-        self.targets = self._input("targets", sizes[-1], np.uint8)
-        self.populations: dict[str, Any] = {}
-        self.projections: dict[str, Any] = {}
-        self._connect: Callable[..., Any] = (
+        self.connect: Callable[[Projection, str], Any] = (
             self._dense if engine == "dense" else self._plain_synapses
         )
+        self.clock = Clock(DT * second, name="simulation_clock")
+        self.stimulus = self._input(STIMULUS, layout.n_inputs, data_dtype)
+        self.targets = self._input(TARGETS, layout.n_outputs, np.uint8)
+        self.groups: dict[str, Any] = {STIMULUS: self.stimulus, TARGETS: self.targets}
+        self.inputs = _inputs(layout)
 
-    def build(self) -> GhostNetwork:
-        self._add_protocol()
-        for layer in range(1, self.spec.n_layers + 1):
-            self._add_pyramidal(layer)
-        for layer in self.graph.ghost_layers:
-            self._add_ghosts(layer)
-        for pre, post in self.graph.connections:
-            self._project_forward(pre, post)
-        for pre, post in self.graph.feedback_connections:
-            self._project_feedback(pre, post)
-        for pre, post in self.graph.ghost_connections:
-            self._project_to_ghosts(pre, post)
-        if self.spec.biases:
-            self._add_biases()
-        output = self._layer(self.spec.n_layers)
-        if self.spec.loss == "cross_entropy":
-            self._add_softmax(output)
+    def build(self) -> BrianObjects:
+        layout = self.layout
+        populations = {item.name: self._population(item) for item in layout.populations}
+        projections = {item.name: self._projection(item) for item in layout.projections}
+        readout = layout.readout
         responses = ResponseMonitor(
-            output,
-            self._rate_function(self.spec.n_layers).of("s"),
-            "step == prediction_steps - 1",
+            self.groups[readout.population],
+            readout.expression,
+            readout.condition,
             batch=self.stimulus,
             name="responses",
         )
         network = BrianNetwork(
             self.stimulus,
             self.targets,
-            *self.populations.values(),
-            *self.projections.values(),
+            *populations.values(),
+            *projections.values(),
             responses,
-            name="ghost_network",
+            name="network_of_layers",
         )
-        return GhostNetwork(
-            network, self.stimulus, self.targets, self.populations, self.projections, responses
+        return BrianObjects(
+            network, self.stimulus, self.targets, populations, projections, responses
         )
-
-    # -- populations ------------------------------------------------------------------
 
     def _input(self, name: str, n_units: int, dtype: Any) -> ClampedInput:
-        return ClampedInput(n_units, batch=self.batch, dtype=dtype, clock=self.clock, name=name)
-
-    def _layer(self, layer: int) -> Any:
-        return self.stimulus if layer == 0 else self.populations[f"pyramidal_{layer}"]
-
-    def _ghosts(self, layer: int) -> Any:
-        return self.populations[f"ghost_{layer}"]
-
-    def _add_protocol(self) -> None:
-        protocol = NeuronGroup(1, equations.PROTOCOL, clock=self.clock, name="protocol")
-        for counter in ("step", "presentation"):
-            setattr(protocol, counter, linked_var(self.stimulus, counter))
-        self.populations["protocol"] = protocol
-
-    def _population(self, name: str, n_units: int, text: str, state: str) -> NeuronGroup:
-        group = NeuronGroup(self.batch * n_units, text, method="euler", clock=self.clock, name=name)
-        for link in equations.LINKS:
-            setattr(group, link, linked_var(self.populations["protocol"], link))
-        # Before rates are computed for this step, but after the input has advanced.
-        group.run_regularly(
-            equations.RESET.format(state=state),
-            when="before_start",
-            order=-5,
-            clock=self.clock,
-            name=f"{name}_reset",
+        return ClampedInput(
+            n_units, batch=self.layout.batch_size, dtype=dtype, clock=self.clock, name=name
         )
-        self.populations[name] = group
+
+    def _population(self, item: Population) -> NeuronGroup:
+        replicas = self.layout.batch_size if item.replicated else 1
+        text = item.equations
+        for variable, parts in self.inputs[item.name].items():
+            text += _declare(variable, parts)
+        group = NeuronGroup(
+            replicas * item.size,
+            text,
+            method="euler",
+            clock=self.clock,
+            order=item.order,
+            name=item.name,
+        )
+        for variable, place in item.links.items():
+            owner, _, linked = place.partition(".")
+            setattr(group, variable, linked_var(self.groups[owner], linked))
+        if item.states:
+            # Before rates are computed for this step, but after the input has advanced.
+            group.run_regularly(
+                "\n".join(_RESET.format(state=state) for state in item.states),
+                when="before_start",
+                order=-5,
+                clock=self.clock,
+                name=f"{item.name}_reset",
+            )
+        self.groups[item.name] = group
         return group
 
-    def _rate_function(self, layer: int, *, ghosts: bool = False) -> RateFunction:
-        return rate_function_of(self.spec, layer, ghosts=ghosts)
+    def _projection(self, item: Projection) -> Any:
+        text = item.equations
+        for variable, side, _ in item.sums:
+            into = item.target if side == "post" else item.source
+            part = self.inputs[into][variable][item.name, side][0]
+            text = re.sub(rf"\b{variable}_{side}(?=\s*=)", f"{part}_{side}", text)
+        projection = self.connect(item, text)
+        if item.constraint:
+            # Between the change of weights and the change of states.
+            projection.run_regularly(
+                item.constraint, when="groups", order=-0.25, name=f"{item.name}_constraint"
+            )
+        return projection
 
-    def _bottom_up(self, layer: int) -> str:
-        below = self.graph.below(layer)
-        parts = [_input_name("feedforward", pre, below) for pre in below]
-        return equations.inputs("bottom_up", parts + ["bias"] * self.spec.biases)
-
-    def _add_pyramidal(self, layer: int) -> None:
-        function = self._rate_function(layer)
-        text = equations.PYRAMIDAL.format(rate=function.rate, slope=function.slope)
-        text += self._bottom_up(layer)
-        output = layer == self.spec.n_layers
-        if output:
-            softmax = self.spec.loss == "cross_entropy"
-            text += equations.CROSS_ENTROPY if softmax else equations.SQUARED_ERROR
-        else:
-            text += equations.HIDDEN_ERROR
-            above = self.graph.above(layer)
-            for kind in ("top_down", "ghost_feedback"):
-                text += equations.inputs(kind, [_input_name(kind, post, above) for post in above])
-            if self.spec.feedback_of(layer) == "reconstruction":
-                text += equations.RECONSTRUCTED
-        group = self._population(f"pyramidal_{layer}", self.spec.sizes[layer], text, "s")
-        if output:
-            group.target = linked_var(self.targets, "rate")
-            group.beta = linked_var(self.populations["protocol"], "beta")
-
-    def _add_ghosts(self, layer: int) -> None:
-        paired = self.spec.model == "MA"
-        rate = self._rate_function(layer, ghosts=True).of("g")
-        text = equations.GHOST.format(rate=f"intact * ({rate})" if self.spec.lesion else rate)
-        text += self._bottom_up(layer)
-        text += equations.GHOST_PARTNER * paired + equations.INTACT * bool(self.spec.lesion)
-        group = self._population(f"ghost_{layer}", self.spec.ghosts_of(layer), text, "g")
-        if paired:
-            group.pyramidal = linked_var(self._layer(layer), "s")
-
-    def _add_softmax(self, output: NeuronGroup) -> None:
-        # One step of order earlier, so that the sum is there before it divides.
-        normaliser = NeuronGroup(
-            self.batch, equations.NORMALISER, clock=self.clock, order=-1, name="normaliser"
-        )
-        self.populations["normaliser"] = normaliser
-        self._connect("normalising", output, normaliser, equations.NORMALISING)
-        self._connect("division", normaliser, output, equations.DIVISION)
-
-    def _add_biases(self) -> None:
-        unit = NeuronGroup(self.batch, equations.BIAS_UNIT, clock=self.clock, name="bias_unit")
-        self.populations["bias_unit"] = unit
-        for layer in range(1, self.spec.n_layers + 1):
-            text = equations.BIAS.format(into="bias")
-            self._connect(f"bias_{layer}", unit, self._layer(layer), text)
-        for layer in self.graph.ghost_layers:
-            text = equations.GHOST_BIAS[self.spec.model].format(into="bias")
-            self._connect(f"ghost_bias_{layer}", unit, self._ghosts(layer), text)
-        for layer in self.spec.reconstructed_layers:
-            text = equations.FEEDBACK_BIAS.format(into="offset")
-            self._connect(f"feedback_bias_{layer}", unit, self._layer(layer), text)
-
-    # -- projections ------------------------------------------------------------------
-
-    def _dense(self, name: str, source: Any, target: Any, model: str) -> None:
-        self.projections[name] = DenseSynapses(
-            source, target, model, batch=self.stimulus, clock=self.clock, name=name
+    def _dense(self, item: Projection, text: str) -> DenseSynapses:
+        return DenseSynapses(
+            self.groups[item.source],
+            self.groups[item.target],
+            text,
+            batch=self.stimulus,
+            clock=self.clock,
+            name=item.name,
         )
 
-    def _plain_synapses(self, name: str, source: Any, target: Any, model: str) -> None:
+    def _plain_synapses(self, item: Projection, text: str) -> Synapses:
         # The order puts weight changes after all sums and before the change of states.
         synapses = Synapses(
-            source, target, model, method="euler", clock=self.clock, order=-0.5, name=name
+            self.groups[item.source],
+            self.groups[item.target],
+            text,
+            method="euler",
+            clock=self.clock,
+            order=-0.5,
+            name=item.name,
         )
         synapses.connect()
-        self.projections[name] = synapses
-
-    def _project_forward(self, pre: int, post: int) -> None:
-        into = _input_name("feedforward", pre, self.graph.below(post))
-        text = equations.FEEDFORWARD.format(into=into)
-        if pre > 0 and self.spec.feedback_of(pre) == "transpose":
-            back = _input_name("top_down", post, self.graph.above(pre))
-            text += equations.TRANSPOSED_FEEDBACK.format(into=back)
-        name = projection_name("feedforward", pre, post)
-        self._connect(name, self._layer(pre), self._layer(post), text)
-
-    def _project_feedback(self, pre: int, post: int) -> None:
-        mode, above = self.spec.feedback_of(pre), self.graph.above(pre)
-        if mode != "transpose":
-            text = equations.FEEDBACK[mode].format(into=_input_name("top_down", post, above))
-            name = projection_name("feedback", pre, post)
-            self._connect(name, self._layer(post), self._layer(pre), text)
-        into = _input_name("ghost_feedback", post, above)
-        text = equations.GHOST_FEEDBACK.format(into=into)
-        name = projection_name("ghost_feedback", pre, post)
-        self._connect(name, self._ghosts(post), self._layer(pre), text)
-        if self.spec.dale:
-            # Between the change of weights and the change of states.
-            self.projections[name].run_regularly(
-                equations.DALE, when="groups", order=-0.25, name=f"{name}_dale"
-            )
-
-    def _project_to_ghosts(self, pre: int, post: int) -> None:
-        into = _input_name("feedforward", pre, self.graph.below(post))
-        text = equations.GHOST_FORWARD[self.spec.model].format(into=into)
-        name = projection_name("ghost_forward", pre, post)
-        self._connect(name, self._layer(pre), self._ghosts(post), text)
+        return synapses
 
 
-def _input_name(kind: str, sender: int, senders: tuple[int, ...]) -> str:
-    """Name of the variable that one projection sums into; brian2.Synapses need one each."""
-    return kind if len(senders) == 1 else f"{kind}_{sender}"
+#: By population and variable: the name that each projection sums into, and its unit, by the
+#: projection's name and side.
+_Inputs = dict[str, dict[str, dict[tuple[str, str], tuple[str, str]]]]
+
+
+def _inputs(layout: Layout) -> _Inputs:
+    """Name the variables that projections sum into.
+
+    Brian2's `Synapses` need one each, so several into one variable get a numbered one each, and
+    these are added.
+    """
+    sums: Any = defaultdict(lambda: defaultdict(dict))
+    for item in layout.projections:
+        for variable, side, unit in item.sums:
+            into = item.target if side == "post" else item.source
+            sums[into][variable][item.name, side] = unit
+    found: _Inputs = {item.name: {} for item in layout.populations}
+    for into, variables in sums.items():
+        for variable, parts in variables.items():
+            found[into][variable] = {
+                key: (f"{variable}_{number}" if len(parts) > 1 else variable, unit)
+                for number, (key, unit) in enumerate(parts.items(), start=1)
+            }
+    return found
+
+
+def _declare(variable: str, parts: dict[tuple[str, str], tuple[str, str]]) -> str:
+    """Declare what is summed into a variable, and their total."""
+    lines = [f"{name} : {unit}" for name, unit in parts.values()]
+    if len(parts) > 1:
+        (_, unit), *_ = parts.values()
+        lines.insert(0, f"{variable} = {' + '.join(name for name, _ in parts.values())} : {unit}")
+    return "\n" + "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .models import distances
 from .runs import write_atomically
 from .training import Epoch
 
@@ -128,7 +129,7 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
 
 
 def plot_distances(history: Sequence[Epoch], axes: Axes) -> Axes:
-    """Draw ||W^f - V^f|| and ||W^b - V^b|| against epochs (Figure 2 of the paper, MA).
+    """Draw distances between weights against epochs (Figure 2 of the paper, for MA).
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def plot_distances(history: Sequence[Epoch], axes: Axes) -> Axes:
     >>> plot_distances(history, Figure().subplots()).get_ylabel()
     'Frobenius norm'
     """
-    names = {"forward_distance": "$W^f - V^f$", "backward_distance": "$W^b - V^b$"}
+    names = distances()
     chosen = [name for name in history[0].measurements if name.split("[")[0] in names]
     for number, name in enumerate(chosen):
         kind, projection = name.rstrip("]").split("[")
@@ -394,20 +395,18 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
     >>> [panel.get_ylabel() for panel in axes]
     ['state', 'feedback', 'error']
     """
-    panels: list[dict[str, np.ndarray | None]] = [
-        {"pyramidal unit, s": trace.s, "its ghost, g": trace.g, "bottom-up, b": trace.bottom_up},
-        {"top-down, t": trace.top_down, "ghost feedback, c": trace.ghost_feedback},
-        {"error, e": trace.error},
-    ]
     names = ("state", "feedback", "error")
-    number = 0
-    for panel, signals, name in zip(axes, panels, names, strict=True):
-        for label, values in signals.items():
-            if values is not None:
-                style = "--" if "ghost" in label else "-"
-                colour = COLOURS[number % len(COLOURS)]
-                panel.plot(trace.times, values[:, image, unit], style, color=colour, label=label)
-            number += 1
+    shown = [signal for signal in trace.signals if signal.label]
+    for row, (panel, name) in enumerate(zip(axes, names, strict=True)):
+        for number, signal in enumerate(shown):
+            if signal.panel == row:
+                panel.plot(
+                    trace.times,
+                    trace[signal.name][:, image, unit],
+                    "--" if signal.dashed else "-",
+                    color=COLOURS[number % len(COLOURS)],
+                    label=signal.label,
+                )
         panel.axvline(trace.nudging_from, color="0.4", linewidth=1, linestyle=":")
         panel.set_ylabel(name)
         panel.grid(alpha=0.3, linewidth=0.5)
@@ -448,7 +447,7 @@ def save_overview(
 
     if history:
         picture("learning_curves", plot_learning_curves, history)
-        if any("distance" in name for name in history[0].measurements):
+        if any(name.split("[")[0] in distances() for name in history[0].measurements):
             picture("distances", plot_distances, history)
     picture("angles", plot_angles, measurements)
     if len(image_shape) == 2:

@@ -9,14 +9,11 @@ import ast
 import difflib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .specification import Network
-
-__all__ = ["LINEAR", "RateFunction", "check", "rate_function", "rate_function_of"]
+__all__ = ["LINEAR", "RateFunction", "check", "rate_function"]
 
 #: What an expression may use: functions that Brian2 knows, and their derivatives.
 _FUNCTIONS = ("exp", "log", "log1p", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh",
@@ -95,26 +92,6 @@ def rate_function(text: str) -> RateFunction:
 
     derivative = sympy.diff(str_to_sympy(text), sympy.Symbol("s", real=True))
     return RateFunction(text, sympy_to_str(derivative))
-
-
-def rate_function_of(network: Network, layer: int, *, ghosts: bool = False) -> RateFunction:
-    """Give the rate function of a layer, or of the ghosts attached to it.
-
-    It is the same everywhere, but the output of a softmax is linear, and so are the ghosts that
-    imitate it.
-
-    Examples
-    --------
-    >>> from ghost_spiking import Specification
-    >>> from ghost_spiking.rate_functions import rate_function_of
-    >>> network = Specification.create(sizes=(4, 3, 2), loss="cross_entropy").network
-    >>> rate_function_of(network, 1).rate, rate_function_of(network, 2).rate
-    ('1 / (1 + exp(-s))', 's')
-    """
-    output = layer == network.n_layers and network.loss == "cross_entropy"
-    if output and not (ghosts and network.model == "MB"):
-        return LINEAR
-    return rate_function(network.rate_function)
 
 
 def check(text: str) -> None:

@@ -15,9 +15,9 @@ from brian2.core.preferences import prefs
 from .dense import CompiledNetwork
 from .dense.standalone import default_cache
 from .exceptions import DataError
-from .network import Engine, GhostNetwork, build
+from .network import BrianObjects, Engine, build
 from .specification import Specification
-from .values import initial_weights, intact_ghosts, run_time_values
+from .values import drawn_values, initial_weights, run_time_values
 
 __all__ = ["Simulation"]
 
@@ -30,7 +30,7 @@ _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
 
 
 class Simulation:
-    """A ghost network with its weights.
+    """A network with its weights.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Simulation:
     precision : {"float32", "float64"}, optional
         Type of all states and weights.
     seed : int, optional
-        Seed of the initial weights, and of the choice of ghosts for a lesion.
+        Seed of the initial weights, and of other values that are drawn.
     weights : dict of array, optional
         Weights to start with instead.
     data_dtype : dtype, optional
@@ -61,13 +61,13 @@ class Simulation:
         Time that the C++ compiler took; 0 if the program was there already.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
-    intact : dict of array
-        1 for ghosts that a lesion has spared, else 0, by layer; empty without a lesion.
+    drawn : dict of array
+        Values of units that are drawn with the seed, by ``"population.variable"``.
     largest_state : float
         Largest magnitude of any state at the end of the last learning, infinity for nan.
     presented : int
         Presentations (mini-batches) that it has learned from; may be set, to continue.
-    brian : GhostNetwork or None
+    brian : BrianObjects or None
         The Brian2 objects, in runtime mode only.
 
     Examples
@@ -109,11 +109,11 @@ class Simulation:
             for name in drawn
         }
         self.presented = 0
-        self.intact = intact_ghosts(specification, seed)
+        self.drawn = drawn_values(specification, seed)
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
         self.largest_state = 0.0
-        self.brian: GhostNetwork | None = None
+        self.brian: BrianObjects | None = None
         self._program: CompiledNetwork | None = None
         self.build_seconds = 0.0
         with _preferences(self.precision, device):
@@ -123,14 +123,12 @@ class Simulation:
                 self.brian = self._build()
         self._device = device
 
-    def _build(self) -> GhostNetwork:
+    def _build(self) -> BrianObjects:
         return build(self.specification, self.engine, self.data_dtype)
 
     def _compile(self, cache: Path, profile: bool) -> CompiledNetwork:
-        structure = self.specification.network.model_dump_json(exclude={"initial_weights"})
-        batch = self.specification.protocol.batch_size
         kind = (self.engine, self.precision.name, self.data_dtype.name, profile)
-        key = (cache, structure, batch, *kind)
+        key = (cache, self.specification.layout.text, *kind)
         program = _programs.get(key)
         if program is None or not program.exists:
             program = CompiledNetwork(lambda: self._build().network, cache=cache, profile=profile)
@@ -204,9 +202,8 @@ class Simulation:
         values: dict[str, Any] = run_time_values(
             self.specification, learn=learn, nudge=nudge, presented=self.presented
         )
-        for layer, intact in self.intact.items():
-            replicas = self.specification.protocol.batch_size
-            values[f"ghost_{layer}.intact"] = np.tile(intact, replicas)
+        replicas = self.specification.protocol.batch_size
+        values |= {name: np.tile(drawn, replicas) for name, drawn in self.drawn.items()}
         values["stimulus.scale"] = 1 / maximum
         # Brian2 stores weights by pre-synaptic unit first.
         values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
@@ -257,10 +254,10 @@ class Simulation:
             objects[owner].variables[variable].set_value(np.ravel(value))
         for name, (data, order) in inputs.items():
             objects[name].show(data, order)
-        for group in brian.populations.values():
-            for state in {"s", "g"} & set(group.variables):
-                # What a run that diverged has left behind would outlive the reset.
-                group.variables[state].set_value(0.0)
+        for name in self._states:
+            # What a run that diverged has left behind would outlive the reset.
+            owner, _, state = name.partition(".")
+            objects[owner].variables[state].set_value(0.0)
         brian.responses.clear()
         with _preferences(self.precision, self._device), warnings.catch_warnings():
             # Brian2 compares float32 states with a number beyond their range.
@@ -278,10 +275,8 @@ class Simulation:
         return responses
 
     @property
-    def _states(self) -> list[str]:
-        network = self.specification.network
-        names = [f"pyramidal_{layer}.s" for layer in range(1, network.n_layers + 1)]
-        return names + [f"ghost_{layer}.g" for layer in network.graph.ghost_layers]
+    def _states(self) -> tuple[str, ...]:
+        return self.specification.layout.states
 
     def _note_states(self, states: list[np.ndarray]) -> None:
         largest = max(float(np.abs(values).max()) for values in states)

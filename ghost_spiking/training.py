@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ import numpy as np
 from .datasets import Dataset
 from .exceptions import DivergenceError
 from .measure import compare_weights, flatten
+from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
 from .specification import Specification
-from .values import projection_rates
 
 __all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "loss"]
 
@@ -249,21 +248,22 @@ class Training:
             middle = (good + bad) // 2
             good, bad = (good, middle) if replay(middle) else (middle, bad)
         replay(good or 1)
-        rates = projection_rates(simulation.specification)
         # Biases learn with the weights beside them, so they diverge together.
-        candidates = [name for name in rates if "bias" not in name]
-        if good:
-            growth = {
-                name: _largest(simulation.weights[name]) / (_largest(before[name]) + 1)
-                for name in candidates
-            }
-        else:  # it took less than one mini-batch: judge by the bound on delta rules instead
-            growth = {name: rates[name] * before[name].shape[1] for name in candidates}
-        name = max(growth, key=lambda name: growth[name])
-        field = re.split("_[0-9]", name)[0]
+        plastic = [
+            item for item in simulation.specification.layout.plastic if item.source != BIAS_UNIT
+        ]
+
+        def growth(item: Projection) -> float:
+            if good:
+                return _largest(simulation.weights[item.name]) / (_largest(before[item.name]) + 1)
+            # It took less than one mini-batch: judge by the bound on delta rules instead.
+            return (item.eta or 0.0) * before[item.name].shape[1]
+
+        first = max(plastic, key=growth)
         return DivergenceError(
-            f"the network diverged after {presented + bad} mini-batches; the weights of '{name}' "
-            f"grew most: lower protocol.learning_rates.{field}, which is {rates[name]:g} there. "
+            f"the network diverged after {presented + bad} mini-batches; the weights of "
+            f"'{first.name}' grew most: lower protocol.learning_rates.{first.rate_field}, which is "
+            f"{first.eta:g} there. "
             "The weights of before this epoch are kept"
         )
 

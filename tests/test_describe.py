@@ -41,7 +41,7 @@ def test_description_is_what_is_built(case):
     built = {n: len(group) for n, group in brian.populations.items() if n != "protocol"}
     listed = {row[0]: int(row[2]) for row in found["Populations"][2:]}
     assert listed == built | {"stimulus": 9, "targets": 4}
-    rows = {row[0]: row for row in found["Connectivity"][2:] if not row[0].startswith("W^b")}
+    rows = {row[0]: row for row in found["Connectivity"][2:] if "backwards" not in row[0]}
     assert set(rows) == set(brian.projections)
     weights, rates = initial_weights(spec, seed=0), projection_rates(spec)
     for name, row in rows.items():
@@ -61,9 +61,16 @@ def test_description_is_what_is_built(case):
             assert 0.5 < np.std(weights[name]) / deviation < 1.5
         elif "copy of feed" in row[4]:
             np.testing.assert_array_equal(weights[name], weights[row[4].removeprefix("copy of ")])
+        elif "copy of the transpose" in row[4]:
+            original = weights[row[4].split()[-1]]
+            np.testing.assert_array_equal(weights[name], original.T)
     assert {row[0]: row[4] for row in found["Plasticity"][2:]} == {
         name: f"{eta:g}" for name, eta in rates.items()
     }
+    for row in found["Plasticity"][2:]:  # the strings that run, not others
+        for rule in row[1].split("; "):
+            equations = " ".join(str(brian.projections[row[0]].equations).split())
+            assert rule.strip("`") in equations
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -106,7 +106,7 @@ def test_immutable():
         ),
         (
             "[network]\nsizes = [4, 3, 2]\n[protocol.learning_rates]\nfeedforward = [1.0]",
-            "or 2, one for each projection, got 1",
+            "or 2, one for each connection, got 1",
         ),
         ("[network]\nsizes = [4, 3, 2]\n[protocol.learning_rates]\nfoo = 1.0", "unknown key 'foo'"),
         ("[network\n", "not valid TOML"),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import projection_name
-from ..rate_functions import rate_function_of
 from ..specification import Network, Specification
 
 __all__ = ["Gradients", "backpropagate", "outputs"]
@@ -81,7 +80,7 @@ def backpropagate(
     """
     network = specification.network
     graph, top = network.graph, network.n_layers
-    functions = {layer: rate_function_of(network, layer) for layer in range(1, top + 1)}
+    functions = {layer: network.rate_function_of(layer) for layer in range(1, top + 1)}
     rate, slope = {0: np.asarray(rates, float)}, {}
     state = np.empty(0)
     for layer in range(1, top + 1):
@@ -119,8 +118,8 @@ def backpropagate(
 
 
 def outputs(network: Network, states: np.ndarray) -> np.ndarray:
-    """Give what is compared with targets: rho(s_L), or the softmax of s_L."""
+    """Return what is compared with targets: rho(s_L), or the softmax of s_L."""
     if network.loss == "cross_entropy":
         exponential = np.exp(states - states.max(axis=-1, keepdims=True))
         return exponential / exponential.sum(axis=-1, keepdims=True)
-    return rate_function_of(network, network.n_layers).function(states)
+    return network.rate_function_of(network.n_layers).function(states)

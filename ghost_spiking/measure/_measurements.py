@@ -1,4 +1,4 @@
-"""What is measured, how weights compare with each other, and both as a row of a table."""
+"""What is measured, and how it becomes a row of a table."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import projection_name
 from ..specification import Specification
-from ..values import feedback_weights
-from ._vectors import angle, norm
 
 __all__ = ["Measurements", "compare_weights", "flatten"]
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """What a `Probe` found. Layers and projections are named as in `GhostNetwork`.
+    """What a `Probe` found. Layers are numbers, projections have their names in the layout.
 
     Angles are in degrees, between two arrays taken as single vectors (all images together).
-    Sizes of states and feedback are root mean squares over images of Euclidean norms.
 
     Attributes
     ----------
@@ -32,19 +28,11 @@ class Measurements:
         Norm of e over beta times the norm of -dL/d rho(s), by hidden layer.
     update_angle : dict of str to float
         Between the change of W^f that one presentation makes and -dL/dW^f, by projection.
-    state_mismatch : dict of int to float
-        ||s - g|| at the end of the prediction phase, by layer with ghosts (MA only).
-    feedback_mismatch : dict of int to float
-        ||t - c|| at the end of the prediction phase, by hidden layer.
-    residual : dict of int to float
-        ||t - c|| / ||t|| there.
-    forward_distance, backward_distance : dict of str to float
-        Frobenius norms ||W^f - V^f|| and ||W^b - V^b||, by projection of ghosts (MA only).
-    feedback_alignment : dict of str to float
-        Angle between W^b and the transpose of W^f, by feedforward projection.
     settling_steps : int or None
-        Steps until the states of all pyramidal units stay within 1 % of the fixed point of
-        the prediction phase; None if it did not settle.
+        Steps until the states of all units stay within 1 % of the fixed point of the prediction
+        phase; None if it did not settle.
+    of_model : dict of str to dict
+        What the model measures: `Model.measure` and `Model.compare_weights`.
 
     Examples
     --------
@@ -57,7 +45,7 @@ class Measurements:
     >>> found = Probe(specification, images, np.array([0, 1])).measure(
     ...     initial_weights(specification, seed=0)
     ... )
-    >>> found.feedback_alignment["feedforward_2"]  # W^b is the transpose of W^f
+    >>> found["feedback_alignment"]["feedforward_2"]  # W^b is the transpose of W^f
     0.0
     >>> sorted(found.flat())[:2]
     ['backward_distance[ghost_feedback_2]', 'error_angle[1]']
@@ -66,26 +54,26 @@ class Measurements:
     error_angle: dict[int, float]
     error_ratio: dict[int, float]
     update_angle: dict[str, float]
-    state_mismatch: dict[int, float]
-    feedback_mismatch: dict[int, float]
-    residual: dict[int, float]
-    forward_distance: dict[str, float]
-    backward_distance: dict[str, float]
-    feedback_alignment: dict[str, float]
     settling_steps: int | None
+    of_model: dict[str, dict[Any, float]]
+
+    def __getitem__(self, name: str) -> dict[Any, float]:
+        """Return a measurement of the model, such as ``found["residual"][1]``."""
+        return self.of_model[name]
 
     def flat(self) -> dict[str, float]:
-        """Give everything as one row of a table, with names such as ``error_angle[1]``.
+        """Return everything as one row of a table, with names such as ``error_angle[1]``.
 
         What could not be measured is nan.
         """
-        return flatten(dataclasses.asdict(self))
+        general = dataclasses.asdict(self)
+        return flatten(general.pop("of_model") | general)
 
 
 def compare_weights(
     specification: Specification, weights: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Compare V with W, and W^b with the transpose of W^f.
+    """Compare weights with each other, as the model does (see its `compare_weights`).
 
     Parameters
     ----------
@@ -97,7 +85,7 @@ def compare_weights(
     Returns
     -------
     dict
-        ``forward_distance``, ``backward_distance`` and ``feedback_alignment`` as in `Measurements`.
+        Measurements by name and by projection.
 
     Examples
     --------
@@ -110,28 +98,11 @@ def compare_weights(
     >>> compare_weights(specification, weights)["forward_distance"]
     {'ghost_forward_2': 0.0}
     """
-    network, graph = specification.network, specification.network.graph
-    found: dict[str, dict[str, float]] = {
-        "forward_distance": {},
-        "backward_distance": {},
-        "feedback_alignment": {},
-    }
-    for pair in graph.ghost_connections if network.model == "MA" else ():
-        name = projection_name("ghost_forward", *pair)
-        difference = weights[projection_name("feedforward", *pair)] - weights[name]
-        found["forward_distance"][name] = norm(difference)
-    for pair in graph.feedback_connections:
-        back = feedback_weights(network, weights, *pair)
-        if network.model == "MA":
-            name = projection_name("ghost_feedback", *pair)
-            found["backward_distance"][name] = norm(back - weights[name])
-        name = projection_name("feedforward", *pair)
-        found["feedback_alignment"][name] = angle(back, weights[name].T)
-    return found
+    return specification.model.compare_weights(specification, weights)
 
 
 def flatten(found: Mapping[str, Any]) -> dict[str, float]:
-    """Give measurements as one row of a table, with names such as ``error_angle[1]``.
+    """Return measurements as one row of a table, with names such as ``error_angle[1]``.
 
     Examples
     --------

@@ -10,13 +10,12 @@ import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
 from ..exceptions import DataError
-from ..graph import projection_name
-from ..rate_functions import rate_function_of
+from ..models import Signal
 from ..simulation import Simulation
 from ..specification import Specification
-from ._gradients import Gradients, backpropagate, outputs
+from ._gradients import Gradients, backpropagate
 from ._measurements import Measurements, compare_weights
-from ._vectors import angle, norm, ratio, size
+from ..vectors import angle, norm, ratio
 
 __all__ = ["Probe", "Trace"]
 
@@ -30,8 +29,6 @@ _FEW = 20
 class Trace:
     """What an electrode in every unit of a layer would see, see `Probe.trace`.
 
-    All arrays have the shape (steps + 1, n_images, N_l): at rest, and after each step.
-
     Attributes
     ----------
     layer : int
@@ -40,16 +37,11 @@ class Trace:
         In units of tau.
     nudging_from : float
         When the nudging phase begins, in units of tau.
-    s : array
-        States of the pyramidal units.
-    g : array or None
-        States of the ghosts that are paired with them; None where there are none.
-    bottom_up : array
-        b, eq. (1).
-    top_down, ghost_feedback : array or None
-        t and c; None for output units.
-    error : array
-        e: t - c, or what nudges output units.
+    signals : tuple of Signal
+        What was recorded; the model says what there is, see `Model.signals`.
+    recorded : dict of array
+        By the name of the signal; shape (steps + 1, n_images, n_units), from rest to after the
+        last step.
 
     Examples
     --------
@@ -61,19 +53,21 @@ class Trace:
     >>> images = np.array([[0, 80, 160, 240]], dtype=np.uint8)
     >>> probe = Probe(specification, images, np.array([0]))
     >>> trace = probe.trace(initial_weights(specification, seed=0), layer=1)
-    >>> trace.s.shape, trace.nudging_from
+    >>> sorted(trace.recorded)
+    ['bottom_up', 'error', 'ghost_feedback', 'state', 'top_down']
+    >>> trace["state"].shape, trace.nudging_from
     ((11, 1, 3), 3.0)
     """
 
     layer: int
     times: np.ndarray
     nudging_from: float
-    s: np.ndarray
-    g: np.ndarray | None
-    bottom_up: np.ndarray
-    top_down: np.ndarray | None
-    ghost_feedback: np.ndarray | None
-    error: np.ndarray
+    signals: tuple[Signal, ...]
+    recorded: dict[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return a signal by its name, such as ``trace["error"]``."""
+        return self.recorded[name]
 
 
 class Probe:
@@ -82,7 +76,8 @@ class Probe:
     Parameters
     ----------
     specification : Specification
-        The network and its protocol; the batch size matters in MB only.
+        The network and its protocol; the batch size matters only where some weights follow each
+        mini-batch, as in MB.
     images : array, shape (n_images, n_inputs)
         Pixels, of images that were not used for training; a hundred are enough.
     labels : array of int, shape (n_images,)
@@ -90,7 +85,7 @@ class Probe:
     maximum : float, optional
         The pixel value that means a rate of 1.
     seed : int, optional
-        Seed of the choice of ghosts for a lesion.
+        Seed of values that are drawn for units, of a lesion say.
 
     Raises
     ------
@@ -122,10 +117,14 @@ class Probe:
     ) -> None:
         if len(images) == 0:
             raise DataError("there are no images to measure with")
-        # V^b of MB replicates the feedback of each mini-batch, so these have to be as in training.
-        if specification.network.model == "MA" or specification.protocol.batch_size > len(images):
+        # Weights that follow each mini-batch need mini-batches as in training.
+        if not specification.layout.adapts or specification.protocol.batch_size > len(images):
             specification = specification.replace(batch_size=len(images))
         self.specification = specification
+        layers = range(1, specification.network.n_layers + 1)
+        self._signals = {
+            layer: specification.model.signals(specification, layer) for layer in layers
+        }
         self._images = np.asarray(images)
         self._labels = np.asarray(labels)
         self._maximum = maximum
@@ -136,26 +135,24 @@ class Probe:
             seed=seed,
             data_dtype=self._images.dtype,
         )
-        protocol = specification.protocol
-        self._simulation.presented = max(protocol.ghost_onset, protocol.feedforward_onset)
-        assert self._simulation.brian is not None
-        graph = specification.network.graph
-        self._monitors = {}
-        for name, group in self._simulation.brian.populations.items():
-            for state in {"s", "g"} & set(group.variables):
-                # After the input has changed and states were reset, before anything moves.
-                self._monitors[name] = StateMonitor(
-                    group, state, record=True, clock=group.clock, when="start", name=f"{name}_trace"
-                )
-        # Sums are formed within a step, and belong to the states at its beginning.
-        for layer in graph.feedback_targets:
-            group = self._simulation.brian.populations[f"pyramidal_{layer}"]
-            for signal in ("top_down", "ghost_feedback"):
-                name = f"{signal}_{layer}"
-                self._monitors[name] = StateMonitor(
-                    group, signal, record=True, clock=group.clock, when="end", name=f"{name}_trace"
-                )
-        self._simulation.brian.network.add(*self._monitors.values())
+        layout, brian = specification.layout, self._simulation.brian
+        self._simulation.presented = layout.onset
+        assert brian is not None
+        self._monitors: dict[str, StateMonitor] = {}
+        for signal in (signal for signals in self._signals.values() for signal in signals):
+            # States after the input has changed and they were reset, before anything moves. All
+            # else is formed within a step, and belongs to the states at its beginning.
+            when = "start" if signal.key in layout.states else "end"
+            group = brian.populations[signal.population]
+            self._monitors[signal.key] = StateMonitor(
+                group,
+                signal.variable,
+                record=True,
+                clock=group.clock,
+                when=when,
+                name=f"{signal.population}_{signal.variable}_trace",
+            )
+        brian.network.add(*self._monitors.values())
 
     # -- presenting -------------------------------------------------------------------
 
@@ -167,9 +164,9 @@ class Probe:
         nudging_steps: int | None = None,
         beta: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Present all images once without learning, and record states and feedback.
+        """Present all images once without learning, and record all signals.
 
-        V^b of MB replicates the feedback of each mini-batch meanwhile.
+        Weights that always learn, as V^b of MB, follow each mini-batch meanwhile.
 
         Parameters
         ----------
@@ -181,8 +178,7 @@ class Probe:
         Returns
         -------
         dict of array
-            s of each ``pyramidal_l``, g of each ``ghost_l``, t and c of each hidden layer as
-            ``top_down_l`` and ``ghost_feedback_l``; shape (steps + 1, n_images, n_units), from
+            By `Signal.key`, such as ``"pyramidal_1.s"``; shape (steps + 1, n_images, n_units), from
             rest to the end of the last step.
         """
         n_images = len(self._images)
@@ -195,19 +191,20 @@ class Probe:
         prediction_steps: int | None = None,
         nudging_steps: int | None = None,
         beta: float | None = None,
-        signals: tuple[str, ...] = ("pyramidal", "ghost", "top_down", "ghost_feedback"),
+        only: str = "",
     ) -> dict[str, np.ndarray]:
         protocol = self.specification.protocol
         prediction = protocol.prediction_steps if prediction_steps is None else prediction_steps
         nudging = protocol.nudging_steps if nudging_steps is None else nudging_steps
-        # One step more shows where the last one has led; V^b does not move in it.
+        # One step more shows where the last one has led.
         specification = self.specification.replace(
             prediction_steps=prediction,
             nudging_steps=nudging + 1,
             beta=protocol.beta if beta is None else beta,
         )
-        for name, monitor in self._monitors.items():
-            monitor.active = name.rpartition("_")[0] in signals
+        for signals in self._signals.values():
+            for signal in signals:
+                self._monitors[signal.key].active = not only or signal.name == only
         self._present(weights, specification, n_images, learn=False)
         return {
             name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
@@ -216,9 +213,9 @@ class Probe:
         }
 
     def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Give the weights after all images were presented once to learn.
+        """Return the weights after all images were presented once to learn.
 
-        They are one mini-batch, but in MB those of the protocol.
+        They are one mini-batch, unless some weights follow each mini-batch of the protocol.
         """
         for monitor in self._monitors.values():
             monitor.active = False
@@ -279,48 +276,20 @@ class Probe:
         -------
         Trace
         """
-        spec = self.specification
-        network, graph = spec.network, spec.network.graph
-        if not 1 <= layer <= network.n_layers:
+        if layer not in self._signals:
             raise DataError(
-                f"layer {layer} has no units to trace; there are layers 1 to {network.n_layers}"
+                f"layer {layer} has no units to trace; there are layers 1 to {len(self._signals)}"
             )
-        states = self.states(weights, **protocol)
-        s = states[f"pyramidal_{layer}"]
-        bottom_up = np.zeros_like(s)
-        for pre in graph.below(layer):
-            if pre == 0:
-                rates = self._images / self._maximum
-            else:
-                rates = rate_function_of(network, pre).function(states[f"pyramidal_{pre}"])
-            bottom_up += rates @ weights[projection_name("feedforward", pre, layer)].T
-        if network.biases:
-            bottom_up += weights[f"bias_{layer}"].T
-        first = protocol.get("prediction_steps") or spec.protocol.prediction_steps
-        top_down: np.ndarray | None = None
-        ghost_feedback: np.ndarray | None = None
-        if layer < network.n_layers:
-            top_down, ghost_feedback = (
-                states[f"top_down_{layer}"],
-                states[f"ghost_feedback_{layer}"],
-            )
-            error = top_down - ghost_feedback
-        else:
-            beta = protocol.get("beta") or spec.protocol.beta
-            targets = self._labels[:, None] == np.arange(network.sizes[-1])
-            error = beta * (targets - outputs(network, s))
-            error[:first] = 0.0
-        paired = network.model == "MA" and layer in graph.ghost_layers
+        found = self.states(weights, **protocol)
+        signals, spec = self._signals[layer], self.specification.protocol
+        first = protocol.get("prediction_steps") or spec.prediction_steps
+        recorded = {signal.name: found[signal.key] for signal in signals}
         return Trace(
             layer,
-            np.arange(len(s)) * spec.protocol.time_step,
-            first * spec.protocol.time_step,
-            s,
-            states[f"ghost_{layer}"] if paired else None,
-            bottom_up,
-            top_down,
-            ghost_feedback,
-            error,
+            np.arange(len(recorded["state"])) * spec.time_step,
+            first * spec.time_step,
+            signals,
+            recorded,
         )
 
     def errors(
@@ -362,8 +331,13 @@ class Probe:
     ) -> dict[int, tuple[float, float]]:
         found = {}
         for layer in self.specification.network.graph.feedback_targets:
-            error = (nudged[f"top_down_{layer}"] - nudged[f"ghost_feedback_{layer}"]) / beta
-            found[layer] = angle(error, truth.errors[layer]), ratio(error, truth.errors[layer])
+            for signal in self._signals[layer]:
+                if signal.name == "error":
+                    error = nudged[signal.key] / beta
+                    found[layer] = (
+                        angle(error, truth.errors[layer]),
+                        ratio(error, truth.errors[layer]),
+                    )
         return found
 
     def measure(self, weights: Mapping[str, np.ndarray]) -> Measurements:
@@ -379,19 +353,12 @@ class Probe:
         Measurements
         """
         spec = self.specification
-        network, graph = spec.network, spec.network.graph
         truth = self._gradients(weights)
         trace = self.states(weights)
         predicted = {name: values[spec.protocol.prediction_steps] for name, values in trace.items()}
         nudged = {name: values[-1] for name, values in trace.items()}
         errors = self._compare(nudged, spec.protocol.beta, truth)
         changed = self.update(weights)
-        mismatch, residual = {}, {}
-        for layer in graph.feedback_targets:
-            top_down = predicted[f"top_down_{layer}"]
-            left = top_down - predicted[f"ghost_feedback_{layer}"]
-            mismatch[layer], residual[layer] = size(left), ratio(left, top_down)
-        paired = network.model == "MA"
         return Measurements(
             error_angle={layer: angle for layer, (angle, _) in errors.items()},
             error_ratio={layer: ratio for layer, (_, ratio) in errors.items()},
@@ -399,14 +366,8 @@ class Probe:
                 name: angle(changed[name] - weights[name], gradient)
                 for name, gradient in truth.weights.items()
             },
-            state_mismatch={
-                layer: size(predicted[f"pyramidal_{layer}"] - predicted[f"ghost_{layer}"])
-                for layer in (graph.ghost_layers if paired else ())
-            },
-            feedback_mismatch=mismatch,
-            residual=residual,
             settling_steps=self.settling_steps(weights),
-            **compare_weights(spec, weights),
+            of_model=spec.model.measure(spec, predicted) | compare_weights(spec, weights),
         )
 
     def settling_steps(
@@ -432,7 +393,7 @@ class Probe:
         n_images = len(self._images)
         if self.specification.protocol.batch_size < n_images:
             n_images = min(_FEW, n_images)
-        trace = self._record(weights, n_images, steps, 0, signals=("pyramidal",))
+        trace = self._record(weights, n_images, steps, 0, only="state")
         last = 0
         for values in trace.values():
             goal = values[-1]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ghost_spiking.network import build
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
-from ghost_spiking.values import initial_weights, intact_ghosts, run_time_values
+from ghost_spiking.values import drawn_values, initial_weights, run_time_values
 
 from .oracle import Oracle
 
@@ -76,7 +76,10 @@ def oracle_of(spec, weights, seed=0):
         rho=network.rate_function,
         softmax=network.loss == "cross_entropy",
         dale=network.dale,
-        intact=intact_ghosts(spec, seed),
+        intact={
+            int(name.split(".")[0].removeprefix("ghost_")): values
+            for name, values in drawn_values(spec, seed).items()
+        },
         ghost_delay=protocol.ghost_delay,
         ghost_onset=protocol.ghost_onset,
         feedforward_onset=protocol.feedforward_onset,

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from ...graph import Graph
 
 __all__ = ["defaults"]
 
@@ -31,29 +31,31 @@ _OTHER_FACTORS = (0.15, 0.25)
 
 
 def defaults(
+    paired: bool,
     graph: Graph,
     network: Mapping[str, Any],
     protocol: Mapping[str, Any],
-    rates: Mapping[str, Any],
-) -> dict[str, dict[str, Any]]:
-    """Give a value for every field but the sizes.
+) -> dict[str, Any]:
+    """Return a value for every field but the sizes.
 
     Parameters
     ----------
+    paired : bool
+        Whether each ghost has a pyramidal partner, as in MA.
     graph : Graph
         Layers and connections.
-    network, protocol, rates : mapping
+    network, protocol : mapping
         What is given, with one value for each projection. It is not validated yet, so nothing
         here may depend on it being sensible.
 
     Returns
     -------
     dict
-        Fields of the sections ``network``, ``initial_weights``, ``protocol``, ``learning_rates``.
+        Fields of the sections ``network`` and ``protocol``.
     """
+    rates = protocol.get("learning_rates", {})
     top = graph.n_layers
     deep = len(graph.ghost_layers) > 1
-    paired = network.get("model", "MA") != "MB"
     softmax = network.get("loss") == "cross_entropy"
     # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
     batch = protocol.get("batch_size", 100 if paired else 1)
@@ -123,23 +125,22 @@ def defaults(
     ones = (1.0,) * len(graph.feedback_connections)
     return {
         "network": {
-            "sizes": graph.sizes,
-            "model": "MA",
+            "feedback": ("transpose",) * len(graph.feedback_targets),
             "ghosts": ghosts,
             "rate_function": "sigmoid",
             "loss": "squared_error",
             "biases": True,
             "dale": False,
             "lesion": 0.0,
-        },
-        "initial_weights": {
-            "feedforward": tuple(gains),
-            "feedback": (3.0 if deep and aligning else 1.0,) * len(ones),
-            "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
-            "ghost_feedback": ones,
-            "ghost_bias": -2.0 if sparse else 0.0,
-            "ghost_distribution": "uniform",
-            "self_predicting": paired and (deep or not bounded) and network.get("dale") is not True,
+            "initial_weights": {
+                "feedforward": tuple(gains),
+                "feedback": (3.0 if deep and aligning else 1.0,) * len(ones),
+                "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
+                "ghost_feedback": ones,
+                "ghost_bias": -2.0 if sparse else 0.0,
+                "ghost_distribution": "uniform",
+                "self_predicting": paired and (deep or not bounded) and network.get("dale") is not True,
+            },
         },
         "protocol": {
             "time_step": 0.5,
@@ -152,19 +153,19 @@ def defaults(
             "feedforward_onset": 0,
             "half_life": 0,
             "ghost_rate": 0.2,
-        },
-        "learning_rates": {
-            "feedforward": feedforward,
-            "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
-            "ghost_forward": ghost_forward,
-            "ghost_bias": tuple(
-                ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse
-                for layer in graph.ghost_layers
-            ),
-            "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
-            "feedback": tuple(
-                0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
-            ),
+            "learning_rates": {
+                "feedforward": feedforward,
+                "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
+                "ghost_forward": ghost_forward,
+                "ghost_bias": tuple(
+                    ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse
+                    for layer in graph.ghost_layers
+                ),
+                "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
+                "feedback": tuple(
+                    0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
+                ),
+            },
         },
     }
 

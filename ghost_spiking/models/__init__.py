@@ -1,0 +1,73 @@
+"""One room for each way of assigning credit.
+
+A `Model` is a list of populations and projections in Brian2 strings, with the fields that its
+specifications have and their defaults. The rest of the package reads that list, and knows no
+model. `register` makes a model of your own known.
+"""
+
+from ._language import (
+    BIAS_UNIT,
+    DT,
+    STIMULUS,
+    TARGETS,
+    Constant,
+    CopyOf,
+    Layout,
+    Normal,
+    Phase,
+    Population,
+    Projection,
+    Readout,
+    Signal,
+    Silenced,
+    Start,
+    Uniform,
+)
+from ._model import Choice, Model
+from ._registry import (
+    DEFAULT,
+    choices,
+    distances,
+    load_model,
+    model_named,
+    names,
+    register,
+)
+from ._sections import InitialWeights, LearningRates, Network, Protocol, Section
+from .ghost import MA, MB
+
+__all__ = [
+    "BIAS_UNIT",
+    "DEFAULT",
+    "DT",
+    "STIMULUS",
+    "TARGETS",
+    "Choice",
+    "Constant",
+    "CopyOf",
+    "InitialWeights",
+    "Layout",
+    "LearningRates",
+    "Model",
+    "Network",
+    "Normal",
+    "Phase",
+    "Population",
+    "Projection",
+    "Protocol",
+    "Readout",
+    "Section",
+    "Signal",
+    "Silenced",
+    "Start",
+    "Uniform",
+    "choices",
+    "distances",
+    "load_model",
+    "model_named",
+    "names",
+    "register",
+]
+
+for _model in (MA, MB):
+    register(_model)

@@ -1,0 +1,467 @@
+"""The language that models are written in: populations and projections, as Brian2 strings.
+
+A `Layout` says all there is to one network: what its populations and projections are, with which
+values they start, and what is read out when. The rest of the package reads it, and knows no
+model. Nothing here knows Brian2 either.
+
+Units have replicas, one for each image of a mini-batch, so sizes are units of one replica. The
+names of the two clamped populations, whose variable ``rate`` shows images and targets, are
+`STIMULUS` and `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+
+import numpy as np
+
+__all__ = [
+    "BIAS_UNIT",
+    "DT",
+    "STIMULUS",
+    "TARGETS",
+    "Constant",
+    "CopyOf",
+    "Layout",
+    "Normal",
+    "Phase",
+    "Population",
+    "Projection",
+    "Readout",
+    "Signal",
+    "Silenced",
+    "Start",
+    "Uniform",
+]
+
+#: The population that shows images; its variables ``step`` and ``presentation`` count the time
+#: steps of a presentation and the presentations of a run.
+STIMULUS = "stimulus"
+#: The population that shows what the output should be.
+TARGETS = "targets"
+#: Time step in seconds. Simulated time is arbitrary; what matters is dt / tau.
+DT = 1e-3
+#: By convention, the population of one unit whose rate is always 1; a bias is its weight.
+BIAS_UNIT = "bias_unit"
+
+_SUM = re.compile(r"^\s*(\w+)_(pre|post)\s*=.*:\s*(.+?)\s*\(summed\)\s*$", re.MULTILINE)
+_RULE = re.compile(r"^\s*d(\w+)/dt\s*=.*$", re.MULTILINE)
+
+
+# -- how weights start ----------------------------------------------------------------
+
+
+class Start(Interface):
+    """How the weights of a projection start; ``str`` says it for a model description."""
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        shape: tuple[int, int],
+        drawn: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return weights of this shape, (n_post, n_pre); `drawn` has those of earlier projections.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ghost_spiking.models import Constant
+        >>> Constant(0.5).draw(np.random.default_rng(0), (1, 2), {})
+        array([[0.5, 0.5]])
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Uniform between -bound and bound; with `positive`, the magnitude of that.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Uniform
+    >>> str(Uniform(0.25))
+    'uniform in [-0.25, 0.25]'
+    """
+
+    bound: float
+    positive: bool = False
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        shape: tuple[int, int],
+        drawn: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return weights, see `Start`."""
+        values = generator.uniform(-self.bound, self.bound, size=shape)
+        return np.abs(values) if self.positive else values
+
+    def __str__(self) -> str:
+        low = "0" if self.positive else f"{-self.bound:.4g}"
+        return f"uniform in [{low}, {self.bound:.4g}]"
+
+    @classmethod
+    def glorot(cls, n_pre: int, n_post: int, gain: float = 1.0, **options: bool) -> Uniform:
+        """Return the distribution with the bound gain * sqrt(6 / (n_pre + n_post)).
+
+        Examples
+        --------
+        >>> Uniform.glorot(4, 2).bound
+        1.0
+        """
+        return cls(gain * np.sqrt(6 / (n_pre + n_post)), **options)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal around zero.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Normal
+    >>> str(Normal(0.1))
+    'normal, standard deviation 0.1'
+    """
+
+    deviation: float
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        shape: tuple[int, int],
+        drawn: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return weights, see `Start`."""
+        return generator.normal(0, self.deviation, size=shape)
+
+    def __str__(self) -> str:
+        return f"normal, standard deviation {self.deviation:.4g}"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value everywhere.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Constant
+    >>> str(Constant(0.0))
+    '0'
+    """
+
+    value: float
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        shape: tuple[int, int],
+        drawn: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return weights, see `Start`."""
+        return np.full(shape, self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class CopyOf:
+    """What another projection, further ahead in the layout, starts with.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import CopyOf
+    >>> str(CopyOf("feedforward_2", transposed=True))
+    'copy of the transpose of feedforward_2'
+    """
+
+    projection: str
+    transposed: bool = False
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        shape: tuple[int, int],
+        drawn: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return weights, see `Start`."""
+        weights = drawn[self.projection]
+        return (weights.T if self.transposed else weights).copy()
+
+    def __str__(self) -> str:
+        return f"copy of {'the transpose of ' * self.transposed}{self.projection}"
+
+
+@dataclass(frozen=True)
+class Silenced:
+    """Values of a population's variable: 0 for a random fraction of the units, 1 for the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.models import Silenced
+    >>> int(Silenced(0.3).draw(np.random.default_rng(0), 10).sum())
+    7
+    """
+
+    fraction: float
+
+    def draw(self, generator: np.random.Generator, n_units: int) -> np.ndarray:
+        """Return the values, shape (n_units,).
+
+        Examples
+        --------
+        >>> Silenced(0.5).draw(np.random.default_rng(0), 2).sum()
+        np.float64(1.0)
+        """
+        values = np.ones(n_units)
+        values[generator.permutation(n_units)[: round(self.fraction * n_units)]] = 0.0
+        return values
+
+
+# -- the network ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Population:
+    """Units with the same equations.
+
+    Attributes
+    ----------
+    name : str
+        Name of the Brian2 group.
+    size : int
+        Units in one replica.
+    equations : str
+        Brian2 equations. Variables that projections sum into are declared by the builder.
+    description : str
+        What these units are, for people.
+    states : tuple of str
+        State variables. They start each presentation at 0, and are watched for divergence.
+    links : mapping
+        For each ``(linked)`` variable, ``"population.variable"``.
+    parameters : mapping
+        Values of ``(constant, shared)`` variables; they are set when a program starts.
+    drawn : mapping
+        Values for each unit that are drawn with the seed of the network.
+    order : int
+        Order of the update within Brian2's slot ``groups``.
+    replicated : bool
+        Whether there is a replica for each image; otherwise there is one for all.
+    """
+
+    name: str
+    size: int
+    equations: str
+    description: str = ""
+    states: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    drawn: Mapping[str, Silenced] = field(default_factory=dict)
+    order: int = 0
+    replicated: bool = True
+
+
+@dataclass(frozen=True)
+class Projection:
+    """All-to-all connections from one population to another.
+
+    Attributes
+    ----------
+    name : str
+        Name of the Brian2 object, unique in the layout.
+    source, target : str
+        Names of populations.
+    equations : str
+        Brian2 equations with ``_pre`` and ``_post``: sums ``x_post = ... : 1 (summed)`` and
+        rules ``dw/dt = ... : 1 (clock-driven)``. Projections that sum into the same
+        variable add up.
+    start : Start or None
+        How the weights ``w`` start; None if there are none.
+    eta : float or None
+        Value of the shared parameter ``eta``, the learning rate; None if nothing is learned.
+    rate_field : str
+        The field of the specification that `eta` comes from, for messages.
+    parameters : mapping
+        Values of other ``(constant, shared)`` variables.
+    constraint : str
+        Statement that holds after each change of the weights, such as ``"w = clip(w, 0, 1)"``.
+    always : bool
+        Whether the rule also acts while the network does not learn; changes are forgotten then.
+    phase, equation : str
+        When the rule acts, and its number in the source, for people.
+    """
+
+    name: str
+    source: str
+    target: str
+    equations: str
+    start: Start | None = None
+    eta: float | None = None
+    rate_field: str = ""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    constraint: str = ""
+    always: bool = False
+    phase: str = ""
+    equation: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The name without the numbers of layers.
+
+        Examples
+        --------
+        >>> from ghost_spiking.models import Projection
+        >>> Projection("feedforward_0_2", "a", "b", "").kind
+        'feedforward'
+        """
+        return re.sub(r"(_\d+)+$", "", self.name)
+
+    @property
+    def sums(self) -> tuple[tuple[str, str, str], ...]:
+        """Variable, side (``"pre"`` or ``"post"``) and unit of each summed variable.
+
+        Examples
+        --------
+        >>> from ghost_spiking.models import Projection
+        >>> Projection("p", "a", "b", "drive_post = w * rate_pre : 1 (summed)").sums
+        (('drive', 'post', '1'),)
+        """
+        return tuple(match.groups() for match in _SUM.finditer(self.equations))  # type: ignore[misc]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The lines of the equations that change matrices, as they run."""
+        return tuple(match.group().strip() for match in _RULE.finditer(self.equations))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a presentation; `steps` is its length in time steps."""
+
+    name: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What the network answers: `expression` of `population`, at the end of the step in which
+    `condition`, a shared expression of its variables, holds.
+    """
+
+    population: str
+    expression: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A variable of a layer's units that can be recorded.
+
+    Attributes
+    ----------
+    name : str
+        By convention ``"state"`` is the state of a unit, and ``"error"`` its error.
+    label : str
+        Name for people; ``""`` if its units are not those of the layer, and can't be drawn beside
+        them.
+    population, variable : str
+        Where it is.
+    panel : int
+        Panel of a drawing, from the top: 0 for states, 1 for feedback, 2 for the error.
+    dashed : bool
+        Whether it is drawn with a dashed line.
+    """
+
+    name: str
+    label: str
+    population: str
+    variable: str
+    panel: int = 0
+    dashed: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name of the variable within the network, ``"population.variable"``."""
+        return f"{self.population}.{self.variable}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A network: all that its programs are made of, and the values that they are run with.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int
+        Units that are clamped to images and to targets.
+    batch_size : int
+        Replicas.
+    phases : tuple of Phase
+        The phases of a presentation, in turn. Without nudging, there is only the first.
+    populations, projections : tuple
+        Their parts. Weights are drawn in the order of the projections.
+    readout : Readout
+        What the network answers.
+    age : str
+        The integer parameter, ``"population.variable"``, that is told how many presentations
+        the network has learned from before; ``""`` if there is none.
+    onset : int
+        Presentations after which everything learns that ever does.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    batch_size: int
+    phases: tuple[Phase, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    readout: Readout
+    age: str = ""
+    onset: int = 0
+
+    @property
+    def plastic(self) -> tuple[Projection, ...]:
+        """Projections that learn."""
+        return tuple(item for item in self.projections if item.eta is not None)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether some weights follow each mini-batch even while the network does not learn."""
+        return any(item.always for item in self.projections)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """All state variables, as ``"population.variable"``."""
+        return tuple(f"{item.name}.{state}" for item in self.populations for state in item.states)
+
+    def size(self, population: str) -> int:
+        """Return the number of units of a population, of the clamped ones too."""
+        clamped = {STIMULUS: self.n_inputs, TARGETS: self.n_outputs}
+        return clamped.get(population) or next(
+            item.size for item in self.populations if item.name == population
+        )
+
+    def projection(self, name: str) -> Projection:
+        """Return the projection of this name."""
+        return next(item for item in self.projections if item.name == name)
+
+    @property
+    def text(self) -> str:
+        """All that a program is made of, without the values that it is given when it starts.
+
+        Two networks with the same text run the same program.
+        """
+        lines = [f"{self.n_inputs} {self.n_outputs} {self.batch_size} {self.readout}"]
+        for unit in self.populations:
+            lines.append(
+                f"{unit.name} {unit.size} {unit.replicated} {unit.order} {unit.states} "
+                f"{sorted(unit.links.items())} {sorted(unit.drawn)}\n{unit.equations}"
+            )
+        for item in self.projections:
+            lines.append(
+                f"{item.name} {item.source} {item.target} {item.constraint}\n{item.equations}"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""The sections of a specification that all models share; a model adds fields of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from .. import rate_functions
+from ..graph import Connection, Graph
+from ..rate_functions import LINEAR, RateFunction, rate_function
+
+__all__ = [
+    "Count",
+    "Flag",
+    "Fraction",
+    "InitialWeights",
+    "LearningRates",
+    "Network",
+    "NotNegative",
+    "Number",
+    "Positive",
+    "Protocol",
+    "Section",
+    "Steps",
+]
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Steps = Annotated[int, Field(ge=0, strict=True)]
+Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Section(BaseModel):
+    """A table of a specification: immutable, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InitialWeights(Section):
+    """How weights start: gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)).
+
+    Attributes
+    ----------
+    feedforward : tuple of float
+        W^f, one gain for each connection.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), initial_weights={"feedforward": [1.0, 0.5]}
+    ... )
+    >>> specification.network.initial_weights.feedforward
+    (1.0, 0.5)
+    """
+
+    feedforward: tuple[NotNegative, ...]
+
+
+class Network(Section):
+    """The structure of a network.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Units of the input, of each hidden layer and of the output (N_0 .. N_L).
+    connections : tuple of (int, int)
+        Pairs of layers, sender and receiver, counted from 0, the input. By default a chain;
+        ``[[0, 1], [1, 2], [0, 2]]`` adds a connection that skips layer 1.
+    model : str
+        Name of the model, see `ghost_spiking.models`.
+    rate_function : str
+        rho: ``sigmoid``, ``tanh``, ``hard_sigmoid``, ``softplus``, or an expression of the state
+        ``s`` such as ``"s / (1 + abs(s))"``, whose derivative is derived symbolically.
+    loss : str
+        ``"squared_error"``, C = 1/2 ||y - rho(s_L)||^2; or ``"cross_entropy"`` of softmax(s_L),
+        where the rate of output units is s_L itself.
+    biases : bool
+        Whether units have a bias, the weight from a unit whose rate is always 1.
+    initial_weights : InitialWeights
+        How weights start.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> network = Specification.create(sizes=(784, 300, 300, 10)).network
+    >>> network.connections, network.n_layers
+    (((0, 1), (1, 2), (2, 3)), 3)
+    """
+
+    sizes: Annotated[tuple[Count, ...], Field(min_length=3)]
+    connections: tuple[Connection, ...]
+    model: str
+    rate_function: str
+    loss: Annotated[str, Field(pattern="^(squared_error|cross_entropy)$")]
+    biases: Flag
+    initial_weights: InitialWeights
+
+    @field_validator("rate_function")
+    @classmethod
+    def _check_rate_function(cls, value: str) -> str:
+        rate_functions.check(value)
+        return value
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers above the input, L."""
+        return len(self.sizes) - 1
+
+    @property
+    def graph(self) -> Graph:
+        """Sizes and connections."""
+        return Graph(self.sizes, self.connections)
+
+    def rate_function_of(self, layer: int) -> RateFunction:
+        """Return rho of a layer: the same everywhere, but the output of a softmax is linear.
+
+        Examples
+        --------
+        >>> network = Specification.create(sizes=(4, 3, 2), loss="cross_entropy").network
+        >>> network.rate_function_of(1).rate, network.rate_function_of(2).rate
+        ('1 / (1 + exp(-s))', 's')
+        """
+        if layer == self.n_layers and self.loss == "cross_entropy":
+            return LINEAR
+        return rate_function(self.rate_function)
+
+
+class LearningRates(Section):
+    """Learning rates, multiplied by dt/tau in every time step; 0 switches learning off.
+
+    Attributes
+    ----------
+    feedforward : tuple of float
+        eta_W of W^f, one for each connection.
+    bias : tuple of float
+        Of the biases of the layers 1 .. L; by default that of the nearest connection.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), learning_rates={"feedforward": [2.0, 0.1]}
+    ... )
+    >>> specification.protocol.learning_rates.bias
+    (2.0, 0.1)
+    """
+
+    feedforward: tuple[NotNegative, ...]
+    bias: tuple[NotNegative, ...]
+
+
+class Protocol(Section):
+    """How images are presented.
+
+    Attributes
+    ----------
+    time_step : float
+        dt / tau.
+    prediction_steps, nudging_steps : int
+        Length of the two phases.
+    beta : float
+        Strength of the nudging.
+    batch_size : int
+        Images that share their weight changes.
+    learning_rates : LearningRates
+        Learning rates of all projections.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> protocol = Specification.create(sizes=(784, 500, 10), prediction_steps=20).protocol
+    >>> protocol.prediction_steps, protocol.nudging_steps, protocol.time_step
+    (20, 12, 0.5)
+    """
+
+    time_step: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
+    prediction_steps: Count
+    nudging_steps: Count
+    beta: Positive
+    batch_size: Count
+    learning_rates: LearningRates

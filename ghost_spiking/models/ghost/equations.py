@@ -1,0 +1,150 @@
+"""The paper's equations as Brian2 strings: the only place where they are written.
+
+Numbers in brackets are those of Mesnard, Vignoud, Sacramento, Senn & Bengio (2019). Names
+stand for the paper's symbols: ``bottom_up`` is b, ``top_down`` is t, ``ghost_feedback`` is c,
+``error`` is e, ``rate`` is rho(s) or rho(g), ``slope`` is rho'(s), and ``w`` is the weight of
+the projection that a rule belongs to. In braces is what depends on the network: the rate
+function and its derivative.
+
+A time step follows Algorithm 1 with every right-hand side taken at the beginning of
+the step: rates and sums are computed first, then weights move, then states.
+"""
+
+from __future__ import annotations
+
+__all__ = ["GhostEquations"]
+
+
+class GhostEquations:
+    """Every string that a ghost network is made of; a subclass may override any of them."""
+
+    # -- units ------------------------------------------------------------------------
+
+    #: What all populations share. ``step`` counts the time steps of a presentation,
+    #: ``presentation`` the mini-batches of a run, ``presented`` those before it. ``prediction``
+    #: and ``nudging`` are 1 while the rules of that phase are at work; ``nudging`` falls to half
+    #: in every half-life.
+    protocol_unit = """
+step : integer (linked)
+presentation : integer (linked)
+prediction_steps : integer (constant, shared)
+presented : integer (constant, shared)
+ghost_delay : integer (constant, shared)
+ghost_onset : integer (constant, shared)
+feedforward_onset : integer (constant, shared)
+decay : 1 (constant, shared)
+tau : second (constant, shared)
+beta : 1 (constant, shared)
+nudge = int(step >= prediction_steps) : 1 (shared)
+age = presentation + presented : integer (shared)
+prediction = (1 - nudge) * int(step >= ghost_delay) * int(age >= ghost_onset) : 1 (shared)
+nudging = nudge * int(age >= feedforward_onset) * exp(-decay * age) : 1 (shared)
+"""
+    #: The part of it that every population refers to.
+    gates = """
+step : integer (linked)
+prediction_steps : integer (linked)
+nudge : 1 (linked)
+prediction : 1 (linked)
+nudging : 1 (linked)
+tau : second (linked)
+"""
+
+    #: Eq. (1), pyramidal units.
+    pyramidal = """
+ds/dt = (-s + bottom_up + error) / tau : 1
+rate = {rate} : 1 (constant over dt)
+slope = {slope} : 1
+"""
+    #: The drive from below, of pyramidal units and of ghosts.
+    bottom_up = """
+bottom_up = feedforward + bias : 1
+"""
+    bottom_up_without_bias = """
+bottom_up = feedforward : 1
+"""
+    #: Error of a hidden unit: the feedback that the ghosts have not cancelled.
+    hidden_error = """
+error = top_down - ghost_feedback : 1
+"""
+    #: Error of an output unit in the nudging phase, -beta dC/d rho(s), of C = 1/2 (target - rho)^2.
+    squared_error = """
+error = nudge * beta * (target - rate) : 1
+target : 1 (linked)
+beta : 1 (linked)
+"""
+    #: The same for the cross-entropy of softmax(s), where rho(s) = s. The sum of the softmax is
+    #: computed by a unit that all output units project to, and divides by what it sends back; it
+    #: is zero only in replicas without an image. Beyond the bounds of clip, softmax is 0 or 1.
+    cross_entropy = """
+error = nudge * beta * (target - exponential / (normaliser + 1e-30)) : 1
+exponential = exp(clip(s, -60, 60)) : 1 (constant over dt)
+target : 1 (linked)
+beta : 1 (linked)
+"""
+    normaliser = ""
+    normalising = "total_post = exponential_pre : 1 (summed)"
+    division = "normaliser_post = total_pre : 1 (summed)"
+
+    #: Eq. (2), ghost units.
+    ghost = """
+dg/dt = (-g + bottom_up) / tau : 1
+rate = {rate} : 1 (constant over dt)
+"""
+    #: The state of a ghost's pyramidal partner (MA).
+    ghost_partner = """
+pyramidal : 1 (linked)
+"""
+    #: 0 for ghosts that a lesion has silenced, otherwise 1; a factor of their rate.
+    intact = """
+intact : 1 (constant)
+"""
+    #: A unit whose rate is always 1; a bias is its weight, and learns by the same rule.
+    bias_unit = "rate = 1.0 : 1 (constant over dt)"
+
+    # -- rules ------------------------------------------------------------------------
+
+    #: Eq. (5) in MA and (7) in MB, W^f: a Hebbian rule in the nudging phase.
+    hebbian = """
+dw/dt = eta * nudging_post * error_post * slope_post * rate_pre / tau_post : 1 (clock-driven)
+"""
+    #: Eq. (3), V^f: ghosts imitate their pyramidal partners in the prediction phase.
+    imitation = """
+dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post : 1 (clock-driven)
+"""
+    #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback.
+    cancellation = """
+dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
+"""
+    #: Not in the paper, biases of the ghosts of MB: they keep the ghosts' mean rate at the goal.
+    homeostasis = """
+dw/dt = eta * prediction_post * (goal - rate_post) * rate_pre / tau_post : 1 (clock-driven)
+goal : 1 (constant, shared)
+"""
+    #: W^b learned: gradient descent on 1/2 (rho(s) - (t + offset))^2 in the prediction phase.
+    #: The paper only names the idea ("an additional reconstruction cost between consecutive
+    #: layers"). The offset takes up mean rates; without it, W^b would learn these rather than how
+    #: the layers vary together, which is what aligns it with W^f^T.
+    reconstruction = """
+dw/dt = eta * prediction_post * unexplained_post * rate_pre / tau_post : 1 (clock-driven)
+"""
+    #: What a unit needs for it.
+    reconstructed = """
+unexplained = rate - (top_down + offset) : 1
+"""
+    #: What every projection does with its weights; {into} is a variable of the target.
+    drive = """
+{into}_post = w * rate_pre : 1 (summed)
+"""
+    #: The same the other way round, W^b = (W^f)^T, added to the projection that owns the weights.
+    transposed_drive = """
+{into}_pre = w * rate_post : 1 (summed)
+"""
+    learning_rate = """
+eta : 1 (constant, shared)
+"""
+    fixed = """
+w : 1 (constant)
+"""
+    #: Dale's law for V^b, after each change.
+    dale = "w = w * int(w > 0)"

@@ -1,0 +1,551 @@
+"""Ghost networks, MA and MB, as populations and projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ...exceptions import SpecificationError
+from ...graph import Graph, projection_name
+from ...vectors import angle, norm, ratio, size
+from .._language import (
+    BIAS_UNIT,
+    DT,
+    STIMULUS,
+    TARGETS,
+    Constant,
+    CopyOf,
+    Layout,
+    Normal,
+    Phase,
+    Population,
+    Projection,
+    Readout,
+    Signal,
+    Silenced,
+    Start,
+    Uniform,
+)
+from .._model import Choice, Model
+from .defaults import defaults
+from .equations import GhostEquations
+from .sections import GhostNetwork, GhostProtocol
+
+if TYPE_CHECKING:
+    from ...specification import Specification
+
+__all__ = ["MA", "MB", "GhostModel"]
+
+
+class GhostModel(GhostEquations, Model):
+    """What MA and MB share.
+
+    Attributes
+    ----------
+    paired : bool
+        Whether each ghost has a pyramidal partner.
+    """
+
+    citation = "Mesnard, Vignoud, Sacramento, Senn & Bengio (2019)"
+    network = GhostNetwork
+    protocol = GhostProtocol
+    paired: ClassVar[bool]
+    distances = {"forward_distance": "$W^f - V^f$", "backward_distance": "$W^b - V^b$"}
+    choices = (
+        Choice(
+            "feedback",
+            "transpose, alignment (fixed and random) or reconstruction (learned): one kind for "
+            "all hidden layers, or one for each.",
+        ),
+        Choice("ghosts", "Ghosts per layer (MB only).", int),
+    )
+
+    # -- specifications ---------------------------------------------------------------
+
+    def lengths(self, graph: Graph) -> dict[str, tuple[int, str]]:
+        """Return which fields have a value for each of something, see `Model.lengths`."""
+        feedback = len(graph.feedback_connections), "connection between layers above the input"
+        forward = len(graph.ghost_connections), "connection into a layer with ghosts"
+        layers = len(graph.ghost_layers), "layer with ghosts"
+        return super().lengths(graph) | {
+            "network.feedback": (len(graph.feedback_targets), "hidden layer"),
+            "network.ghosts": layers,
+            "network.initial_weights.feedback": feedback,
+            "network.initial_weights.ghost_forward": forward,
+            "network.initial_weights.ghost_feedback": feedback,
+            "protocol.learning_rates.feedback": feedback,
+            "protocol.learning_rates.ghost_forward": forward,
+            "protocol.learning_rates.ghost_bias": layers,
+            "protocol.learning_rates.ghost_feedback": feedback,
+        }
+
+    def defaults(
+        self, graph: Graph, network: Mapping[str, Any], protocol: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return values for what is left out, see `Model.defaults`."""
+        return defaults(self.paired, graph, network, protocol)
+
+    def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
+        """Refuse choices that exclude each other, see `Model.check_given`."""
+        weights = network.get("initial_weights", {})
+        units = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
+        if self.paired and network.get("ghosts", units) != units:
+            raise SpecificationError(
+                f"network.ghosts: only model MB has a free number of ghosts; {self.name} has one "
+                f"for every pyramidal unit, {list(units)}"
+            )
+        if weights.get("self_predicting") is True and not self.paired:
+            raise SpecificationError(
+                f"network.initial_weights.self_predicting: model {self.name} has other ghosts than "
+                "pyramidal units, so its ghosts can't start as their copies"
+            )
+        if weights.get("self_predicting") is True and network.get("dale") is True:
+            raise SpecificationError(
+                "network.initial_weights.self_predicting: W^b has both signs, so V^b can't start "
+                "as its copy and obey Dale's law too"
+            )
+
+    def check(self, specification: Specification) -> None:
+        """Refuse ghosts that never learn."""
+        protocol: Any = specification.protocol
+        if protocol.ghost_delay >= protocol.prediction_steps:
+            raise SpecificationError(
+                f"protocol.ghost_delay: ghosts that wait {protocol.ghost_delay} steps never learn "
+                f"in a prediction phase of {protocol.prediction_steps}; to switch their learning "
+                "off, set learning_rates.ghost_forward and learning_rates.ghost_feedback to 0"
+            )
+
+    # -- the network ------------------------------------------------------------------
+
+    def layout(self, specification: Specification) -> Layout:
+        """Return the network's populations and projections.
+
+        Weights are drawn in the order of the projections, so that a seed gives the same network
+        whatever else changes.
+        """
+        network: Any = specification.network
+        protocol: Any = specification.protocol
+        graph = network.graph
+        top = network.n_layers
+        softmax = network.loss == "cross_entropy"
+        back = graph.feedback_connections
+        return Layout(
+            n_inputs=network.sizes[0],
+            n_outputs=network.sizes[-1],
+            batch_size=protocol.batch_size,
+            phases=(
+                Phase("prediction", protocol.prediction_steps),
+                Phase("nudging", protocol.nudging_steps),
+            ),
+            populations=(
+                self.protocol_population(specification),
+                *(self.pyramidal_population(specification, k) for k in range(1, top + 1)),
+                *(self.ghost_population(specification, k) for k in graph.ghost_layers),
+                *self._bias_units(network),
+                *([self._normaliser()] if softmax else []),
+            ),
+            projections=(
+                *(self.feedforward(specification, *pair) for pair in graph.connections),
+                *(
+                    self.feedback(specification, *pair)
+                    for pair in back
+                    if network.feedback_of(pair[0]) != "transpose"
+                ),
+                *(self.ghost_forward(specification, *pair) for pair in graph.ghost_connections),
+                *(self.ghost_feedback(specification, *pair) for pair in back),
+                *(self._biases(specification) if network.biases else []),
+                *(self._softmax(top) if softmax else []),
+            ),
+            readout=Readout(
+                f"pyramidal_{top}",
+                network.rate_function_of(top).of("s"),
+                "step == prediction_steps - 1",
+            ),
+            age="protocol.presented",
+            onset=max(protocol.ghost_onset, protocol.feedforward_onset),
+        )
+
+    # -- populations ------------------------------------------------------------------
+
+    def protocol_population(self, specification: Specification) -> Population:
+        """Return the unit that opens and closes the gates of the phases."""
+        protocol: Any = specification.protocol
+        return Population(
+            "protocol",
+            1,
+            self.protocol_unit,
+            description="gates of the phases",
+            links={name: f"{STIMULUS}.{name}" for name in ("step", "presentation")},
+            parameters={
+                "prediction_steps": protocol.prediction_steps,
+                "tau": DT / protocol.time_step,
+                "beta": protocol.beta,
+                "ghost_delay": protocol.ghost_delay,
+                "ghost_onset": protocol.ghost_onset,
+                "feedforward_onset": protocol.feedforward_onset,
+                "decay": np.log(2) / protocol.half_life if protocol.half_life else 0.0,
+            },
+            replicated=False,
+        )
+
+    def _gate_links(self) -> dict[str, str]:
+        names = ("step", "prediction_steps", "nudge", "prediction", "nudging", "tau")
+        return {name: f"protocol.{name}" for name in names}
+
+    def _bottom_up(self, network: Any) -> str:
+        return self.bottom_up if network.biases else self.bottom_up_without_bias
+
+    def pyramidal_population(self, specification: Specification, layer: int) -> Population:
+        """Return the pyramidal units of a layer, eq. (1)."""
+        network: Any = specification.network
+        function = network.rate_function_of(layer)
+        text = self.pyramidal.format(rate=function.rate, slope=function.slope)
+        text += self._bottom_up(network) + self.gates
+        links = self._gate_links()
+        output = layer == network.n_layers
+        if output:
+            text += (
+                self.cross_entropy if network.loss == "cross_entropy" else self.squared_error
+            )
+            links |= {"target": f"{TARGETS}.rate", "beta": "protocol.beta"}
+        else:
+            text += self.hidden_error
+            if network.feedback_of(layer) == "reconstruction":
+                text += self.reconstructed
+                text += "" if network.biases else "offset : 1\n"
+        return Population(
+            f"pyramidal_{layer}",
+            network.sizes[layer],
+            text,
+            description=f"pyramidal units, {'output' if output else 'hidden'}",
+            states=("s",),
+            links=links,
+        )
+
+    def ghost_population(self, specification: Specification, layer: int) -> Population:
+        """Return the ghosts attached to a layer, eq. (2)."""
+        network: Any = specification.network
+        rate = self.ghost_rate_function(network, layer).of("g")
+        text = self.ghost.format(rate=f"intact * ({rate})" if network.lesion else rate)
+        text += self._bottom_up(network) + self.gates
+        links = self._gate_links()
+        if self.paired:
+            text += self.ghost_partner
+            links["pyramidal"] = f"pyramidal_{layer}.s"
+        return Population(
+            f"ghost_{layer}",
+            network.ghosts_of(layer),
+            text + self.intact * bool(network.lesion),
+            description="ghost units",
+            states=("g",),
+            links=links,
+            drawn={"intact": Silenced(network.lesion)} if network.lesion else {},
+        )
+
+    def ghost_rate_function(self, network: Any, layer: int) -> Any:
+        """Return rho of a layer's ghosts: that of their partners, if they have any."""
+        from ...rate_functions import rate_function
+
+        if self.paired:
+            return network.rate_function_of(layer)
+        return rate_function(network.rate_function)
+
+    def _bias_units(self, network: Any) -> list[Population]:
+        if not network.biases:
+            return []
+        return [Population(BIAS_UNIT, 1, self.bias_unit, description="unit with rate 1")]
+
+    def _normaliser(self) -> Population:
+        # One step of order earlier, so that the sum is there before it divides.
+        return Population(
+            "normaliser", 1, self.normaliser, description="sum of the softmax", order=-1
+        )
+
+    # -- projections ------------------------------------------------------------------
+
+    def feedforward(self, specification: Specification, pre: int, post: int) -> Projection:
+        """Return W^f of one connection, and with it W^b where that is the transpose."""
+        network: Any = specification.network
+        place = network.graph.connections.index((pre, post))
+        text = self.hebbian + self.drive.format(into="feedforward") + self.learning_rate
+        if pre > 0 and network.feedback_of(pre) == "transpose":
+            text += self.transposed_drive.format(into="top_down")
+        gain = network.initial_weights.feedforward[place]
+        return Projection(
+            projection_name("feedforward", pre, post),
+            _layer(pre),
+            _layer(post),
+            text,
+            Uniform.glorot(network.sizes[pre], network.sizes[post], gain),
+            eta=specification.protocol.learning_rates.feedforward[place],
+            rate_field="feedforward",
+            phase="nudging",
+            equation="(5), (7)",
+        )
+
+    def feedback(self, specification: Specification, pre: int, post: int) -> Projection:
+        """Return W^b of one connection, if it is not the transpose: fixed, or learned."""
+        network: Any = specification.network
+        protocol: Any = specification.protocol
+        place = network.graph.feedback_connections.index((pre, post))
+        gain = network.initial_weights.feedback[place]
+        drive = self.drive.format(into="top_down")
+        learned = network.feedback_of(pre) == "reconstruction"
+        return Projection(
+            projection_name("feedback", pre, post),
+            _layer(post),
+            _layer(pre),
+            self.reconstruction + drive + self.learning_rate if learned else drive + self.fixed,
+            Uniform.glorot(network.sizes[post], network.sizes[pre], gain),
+            eta=protocol.learning_rates.feedback[place] if learned else None,
+            rate_field="feedback",
+            phase="prediction" if learned else "",
+            equation="derived from the paper's reconstruction cost" if learned else "",
+        )
+
+    def ghost_forward(self, specification: Specification, pre: int, post: int) -> Projection:
+        """Return V^f of one connection: plastic in MA, fixed in MB."""
+        network: Any = specification.network
+        protocol: Any = specification.protocol
+        place = network.graph.ghost_connections.index((pre, post))
+        gains = network.initial_weights
+        start: Start = Uniform.glorot(
+            network.sizes[pre], network.ghosts_of(post), gains.ghost_forward[place]
+        )
+        if gains.self_predicting:
+            start = CopyOf(projection_name("feedforward", pre, post))
+        elif gains.ghost_distribution == "normal":
+            start = Normal(start.bound / np.sqrt(3))  # type: ignore[attr-defined]
+        drive = self.drive.format(into="feedforward")
+        return Projection(
+            projection_name("ghost_forward", pre, post),
+            _layer(pre),
+            f"ghost_{post}",
+            self.imitation + drive + self.learning_rate if self.paired else drive + self.fixed,
+            start,
+            eta=protocol.learning_rates.ghost_forward[place] if self.paired else None,
+            rate_field="ghost_forward",
+            phase="prediction" if self.paired else "",
+            equation="(3)" if self.paired else "",
+        )
+
+    def ghost_feedback(self, specification: Specification, pre: int, post: int) -> Projection:
+        """Return V^b of one connection."""
+        network: Any = specification.network
+        protocol: Any = specification.protocol
+        place = network.graph.feedback_connections.index((pre, post))
+        gains = network.initial_weights
+        start: Start
+        if gains.self_predicting:
+            transposed = network.feedback_of(pre) == "transpose"
+            kind = "feedforward" if transposed else "feedback"
+            start = CopyOf(projection_name(kind, pre, post), transposed)
+        else:
+            gain = gains.ghost_feedback[place]
+            start = Uniform.glorot(
+                network.ghosts_of(post), network.sizes[pre], gain, positive=network.dale
+            )
+        return Projection(
+            projection_name("ghost_feedback", pre, post),
+            f"ghost_{post}",
+            _layer(pre),
+            self.cancellation + self.drive.format(into="ghost_feedback") + self.learning_rate,
+            start,
+            eta=protocol.learning_rates.ghost_feedback[place],
+            rate_field="ghost_feedback",
+            constraint=self.dale if network.dale else "",
+            # V^b of MB replicates the feedback of each image, eq. (6), the present one too.
+            always=not self.paired,
+            phase="prediction",
+            equation="(4), (6)",
+        )
+
+    def _biases(self, specification: Specification) -> list[Projection]:
+        network: Any = specification.network
+        protocol: Any = specification.protocol
+        graph, rates = network.graph, protocol.learning_rates
+        drive = self.drive.format(into="bias") + self.learning_rate
+        ghost_bias = Constant(network.initial_weights.ghost_bias)
+        found = [
+            Projection(
+                f"bias_{layer}",
+                BIAS_UNIT,
+                _layer(layer),
+                self.hebbian + drive,
+                Constant(0.0),
+                eta=eta,
+                rate_field="bias",
+                phase="nudging",
+                equation="as (5), (7)",
+            )
+            for layer, eta in enumerate(rates.bias, start=1)
+        ]
+        found += [
+            Projection(
+                f"ghost_bias_{layer}",
+                BIAS_UNIT,
+                f"ghost_{layer}",
+                (self.imitation if self.paired else self.homeostasis) + drive,
+                ghost_bias,
+                eta=eta,
+                rate_field="ghost_bias",
+                parameters={} if self.paired else {"goal": protocol.ghost_rate},
+                phase="prediction",
+                equation="as (3)" if self.paired else "not in the paper",
+            )
+            for layer, eta in zip(graph.ghost_layers, rates.ghost_bias, strict=True)
+        ]
+        # An offset is a weight from a unit with rate 1, and learns like the last of the layer's
+        # connections.
+        feedback = dict(zip(graph.feedback_connections, rates.feedback, strict=True))
+        last = {pre: eta for (pre, _), eta in feedback.items()}
+        found += [
+            Projection(
+                f"feedback_bias_{layer}",
+                BIAS_UNIT,
+                _layer(layer),
+                self.reconstruction + self.drive.format(into="offset") + self.learning_rate,
+                Constant(0.0),
+                eta=last[layer],
+                rate_field="feedback",
+                phase="prediction",
+                equation="as for W^b",
+            )
+            for layer in network.reconstructed_layers
+        ]
+        return found
+
+    def _softmax(self, top: int) -> list[Projection]:
+        output = _layer(top)
+        return [
+            Projection("normalising", output, "normaliser", self.normalising),
+            Projection("division", "normaliser", output, self.division),
+        ]
+
+    # -- looking ----------------------------------------------------------------------
+
+    def signals(self, specification: Specification, layer: int) -> tuple[Signal, ...]:
+        """Return the state, the ghost, the inputs and the error of a layer's units."""
+        network: Any = specification.network
+        name, graph = _layer(layer), network.graph
+        found = [Signal("state", "pyramidal unit, s", name, "s")]
+        if layer in graph.ghost_layers:
+            label = "its ghost, g" if self.paired else ""
+            found.append(Signal("ghost", label, f"ghost_{layer}", "g", dashed=True))
+        found.append(Signal("bottom_up", "bottom-up, b", name, "bottom_up"))
+        if layer in graph.feedback_targets:
+            found += [
+                Signal("top_down", "top-down, t", name, "top_down", 1),
+                Signal("ghost_feedback", "ghost feedback, c", name, "ghost_feedback", 1, True),
+            ]
+        return (*found, Signal("error", "error, e", name, "error", 2))
+
+    def compare_weights(
+        self, specification: Specification, weights: Mapping[str, np.ndarray]
+    ) -> dict[str, dict[str, float]]:
+        """Compare V with W, and W^b with the transpose of W^f.
+
+        Returns
+        -------
+        dict
+            ``forward_distance`` and ``backward_distance``, the Frobenius norms ||W^f - V^f|| and
+            ||W^b - V^b|| by projection of ghosts (MA only); ``feedback_alignment``, the angle
+            between W^b and the transpose of W^f in degrees, by feedforward projection.
+        """
+        network: Any = specification.network
+        graph = network.graph
+        found: dict[str, dict[str, float]] = {
+            "forward_distance": {},
+            "backward_distance": {},
+            "feedback_alignment": {},
+        }
+        for pair in graph.ghost_connections if self.paired else ():
+            name = projection_name("ghost_forward", *pair)
+            difference = weights[projection_name("feedforward", *pair)] - weights[name]
+            found["forward_distance"][name] = norm(difference)
+        for pair in graph.feedback_connections:
+            forward = projection_name("feedforward", *pair)
+            if network.feedback_of(pair[0]) == "transpose":
+                back = weights[forward].T
+            else:
+                back = weights[projection_name("feedback", *pair)]
+            if self.paired:
+                name = projection_name("ghost_feedback", *pair)
+                found["backward_distance"][name] = norm(back - weights[name])
+            found["feedback_alignment"][forward] = angle(back, weights[forward].T)
+        return found
+
+    def measure(
+        self, specification: Specification, predicted: Mapping[str, np.ndarray]
+    ) -> dict[str, dict[Any, float]]:
+        """Measure what the ghosts leave uncancelled at the end of the prediction phase.
+
+        Returns
+        -------
+        dict
+            ``state_mismatch``, ||s - g|| by layer with ghosts (MA only); ``feedback_mismatch``,
+            ||t - c||, and ``residual``, ||t - c|| / ||t||, by hidden layer.
+        """
+        graph = specification.network.graph
+        mismatch, residual = {}, {}
+        for layer in graph.feedback_targets:
+            top_down = predicted[f"pyramidal_{layer}.top_down"]
+            left = top_down - predicted[f"pyramidal_{layer}.ghost_feedback"]
+            mismatch[layer], residual[layer] = size(left), ratio(left, top_down)
+        return {
+            "state_mismatch": {
+                layer: size(predicted[f"pyramidal_{layer}.s"] - predicted[f"ghost_{layer}.g"])
+                for layer in (graph.ghost_layers if self.paired else ())
+            },
+            "feedback_mismatch": mismatch,
+            "residual": residual,
+        }
+
+    def facts(self, specification: Specification) -> dict[str, str]:
+        """Return what a summary says of ghosts and feedback."""
+        network: Any = specification.network
+        options = ["one ghost for every pyramidal unit" if self.paired else "any number of ghosts"]
+        if network.dale:
+            options.append("Dale's law, V^b >= 0")
+        if network.lesion:
+            options.append(f"{network.lesion:.0%} of the ghosts silenced")
+        return {
+            "Feedback": ", ".join(network.feedback),
+            "Ghost units (inhibitory)": "; ".join(options),
+        }
+
+    def schedule(self, specification: Specification) -> dict[str, str]:
+        """Return when ghosts and W^f learn."""
+        protocol: Any = specification.protocol
+        rows = {}
+        if protocol.ghost_delay:
+            rows["ghosts wait"] = f"{protocol.ghost_delay} steps of each presentation"
+        if protocol.ghost_onset:
+            rows["ghosts learn from"] = f"mini-batch {protocol.ghost_onset} on"
+        if protocol.feedforward_onset:
+            rows["W^f learns from"] = f"mini-batch {protocol.feedforward_onset} on"
+        if protocol.half_life:
+            rows["rates of W^f"] = f"halve every {protocol.half_life} mini-batches"
+        return rows
+
+
+class MA(GhostModel):
+    """A ghost for every pyramidal unit, which learns to imitate it."""
+
+    name = "MA"
+    summary = "a ghost for every pyramidal unit"
+    paired = True
+
+
+class MB(GhostModel):
+    """Any number of ghosts, with fixed random input."""
+
+    name = "MB"
+    summary = "any number of ghosts, with fixed random input"
+    paired = False
+
+
+def _layer(layer: int) -> str:
+    return f"pyramidal_{layer}" if layer else STIMULUS

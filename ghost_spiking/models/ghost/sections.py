@@ -1,0 +1,179 @@
+"""The fields of a specification that ghost networks have beside the common ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .._sections import (
+    Count,
+    Flag,
+    Fraction,
+    InitialWeights,
+    LearningRates,
+    Network,
+    NotNegative,
+    Number,
+    Protocol,
+    Steps,
+)
+
+__all__ = ["GhostInitialWeights", "GhostLearningRates", "GhostNetwork", "GhostProtocol"]
+
+
+class GhostInitialWeights(InitialWeights):
+    """How weights start: gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)).
+
+    Attributes
+    ----------
+    feedforward : tuple of float
+        W^f, one gain for each connection.
+    feedback : tuple of float
+        W^b, one for each connection between layers above the input; not used where W^b is the
+        transpose of W^f.
+    ghost_forward : tuple of float
+        V^f, one for each connection into a layer with ghosts.
+    ghost_feedback : tuple of float
+        V^b, one for each connection between layers above the input.
+    ghost_bias : float
+        Bias that ghosts start with.
+    ghost_distribution : {"uniform", "normal"}
+        Distribution of V^f; a normal one has the same standard deviation.
+    self_predicting : bool
+        Start with V^f = W^f and V^b = W^b (MA only), so that ghosts cancel from the start.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), initial_weights={"feedforward": [1.0, 0.5]}
+    ... )
+    >>> specification.network.initial_weights.feedforward
+    (1.0, 0.5)
+    """
+
+    feedback: tuple[NotNegative, ...]
+    ghost_forward: tuple[NotNegative, ...]
+    ghost_feedback: tuple[NotNegative, ...]
+    ghost_bias: Number
+    ghost_distribution: Literal["uniform", "normal"]
+    self_predicting: Flag
+
+
+class GhostNetwork(Network):
+    """The structure of a ghost network; the common fields are those of `Network`.
+
+    Attributes
+    ----------
+    feedback : tuple of {"transpose", "alignment", "reconstruction"}
+        What W^b is, for each hidden layer that receives feedback: the transpose of W^f; fixed
+        and random; or learned, so that it reconstructs the layer's rates from those above.
+    ghosts : tuple of int
+        Ghosts attached to each layer with a connection from a hidden layer (2 .. L in a
+        chain); chosen freely in MB only.
+    dale : bool
+        Whether ghosts obey Dale's law: V^b >= 0, by projection after each change.
+    lesion : float
+        Fraction of the ghosts of each layer that are silent, at least 0 and less than 1.
+    initial_weights : GhostInitialWeights
+        How weights start.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> network = Specification.create(sizes=(784, 300, 300, 10), model="MB", ghosts=100).network
+    >>> network.feedback, network.ghosts
+    (('transpose', 'transpose'), (100, 100))
+    """
+
+    feedback: tuple[Literal["transpose", "alignment", "reconstruction"], ...]
+    ghosts: tuple[Count, ...]
+    dale: Flag
+    lesion: Fraction
+    initial_weights: GhostInitialWeights
+
+    def ghosts_of(self, layer: int) -> int:
+        """Return the number of ghosts attached to a layer."""
+        return self.ghosts[self.graph.ghost_layers.index(layer)]
+
+    def feedback_of(self, layer: int) -> str:
+        """Return the kind of feedback that a hidden layer receives."""
+        return self.feedback[self.graph.feedback_targets.index(layer)]
+
+    @property
+    def reconstructed_layers(self) -> tuple[int, ...]:
+        """Layers whose feedback is learned by reconstruction."""
+        targets = self.graph.feedback_targets
+        return tuple(layer for layer in targets if self.feedback_of(layer) == "reconstruction")
+
+
+class GhostLearningRates(LearningRates):
+    """Learning rates, multiplied by dt/tau in every time step; 0 switches learning off.
+
+    Attributes
+    ----------
+    feedforward : tuple of float
+        eta_W of W^f, eq. (5) and (7), one for each connection.
+    bias : tuple of float
+        Of the biases of the layers 1 .. L; by default that of the nearest connection.
+    ghost_forward : tuple of float
+        eta_Vf of V^f, eq. (3), one for each connection into a layer with ghosts. Stable only
+        while the sum of eta_Vf * dt/tau * N_(l-1) over a ghost's connections is of the order
+        of 1. Not used in MB.
+    ghost_bias : tuple of float
+        Of the biases of ghosts, one for each layer with ghosts. In MB they keep the ghosts'
+        mean rate at `GhostProtocol.ghost_rate`.
+    ghost_feedback : tuple of float
+        eta_Vb of V^b, eq. (4) and (6), one for each connection between layers above the input.
+        The same bound holds, with the number of ghosts.
+    feedback : tuple of float
+        Of W^b where it is learned by reconstruction, one for each connection between layers
+        above the input.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(784, 500, 10), learning_rates={"ghost_feedback": 0.1}
+    ... )
+    >>> specification.protocol.learning_rates.ghost_feedback
+    (0.1,)
+    """
+
+    ghost_forward: tuple[NotNegative, ...]
+    ghost_bias: tuple[NotNegative, ...]
+    ghost_feedback: tuple[NotNegative, ...]
+    feedback: tuple[NotNegative, ...]
+
+
+class GhostProtocol(Protocol):
+    """How images are presented to a ghost network; the common fields are those of `Protocol`.
+
+    Attributes
+    ----------
+    ghost_delay : int
+        Steps at the beginning of each presentation, while activity settles, in which
+        ghosts do not learn.
+    ghost_onset, feedforward_onset : int
+        Presentations (mini-batches) at the beginning of training in which ghosts, or W^f,
+        do not learn.
+    half_life : int
+        Presentations after which the learning rates of W^f have halved, 0 for constant rates.
+        Ghosts go on learning, and catch up.
+    ghost_rate : float
+        Mean rate that the biases of ghosts aim at in MB (homeostasis).
+    learning_rates : GhostLearningRates
+        Learning rates of all projections.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> Specification.create(sizes=(784, 500, 10), half_life=1500).protocol.half_life
+    1500
+    """
+
+    ghost_delay: Steps
+    ghost_onset: Steps
+    feedforward_onset: Steps
+    half_life: Steps
+    ghost_rate: Number
+    learning_rates: GhostLearningRates

@@ -133,9 +133,7 @@ def _plasticity(layout: Layout) -> str:
     rows = []
     for item in layout.plastic:
         rules = [f"`{rule.removesuffix(' : 1 (clock-driven)')}`" for rule in item.rules]
-        rows.append(
-            (item.name, "; ".join(rules), item.phase, item.equation, f"{item.eta:g}")
-        )
+        rows.append((item.name, "; ".join(rules), item.phase, item.equation, f"{item.eta:g}"))
     text = _table(("projection", "rule", "phase", "equation", "eta"), rows)
     notes = ["Weight changes are means over the mini-batch; weights move before states."]
     constraints: dict[str, list[str]] = {}
@@ -149,7 +147,9 @@ def _plasticity(layout: Layout) -> str:
 def _protocol(spec: Specification, layout: Layout) -> str:
     protocol = spec.protocol
     learning = {
-        phase.name: ", ".join(dict.fromkeys(p.kind for p in layout.plastic if p.phase == phase.name))
+        phase.name: ", ".join(
+            dict.fromkeys(p.kind for p in layout.plastic if p.phase == phase.name)
+        )
         for phase in layout.phases
     }
     rows = {

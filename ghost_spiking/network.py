@@ -170,6 +170,8 @@ class _Builder:
                 clock=self.clock,
                 name=f"{item.name}_reset",
             )
+        for slot, statements in item.updates.items():
+            group.run_regularly(statements, when=slot, clock=self.clock, name=f"{item.name}_{slot}")
         self.groups[item.name] = group
         return group
 

@@ -68,6 +68,8 @@ _NAMED = {
     "tanh": RateFunction("tanh(s)", "1 - rate**2"),
     # the tangent of the sigmoid at 0, cut off at 0 and 1
     "hard_sigmoid": RateFunction("clip(0.25 * s + 0.5, 0, 1)", "0.25 * int(abs(s) < 2)"),
+    # linear between 0 and 1
+    "clip": RateFunction("clip(s, 0, 1)", "1.0 * int(s >= 0) * int(s <= 1)"),
     # log(1 + exp(s)), written so that nothing overflows
     "softplus": RateFunction("0.5 * (s + abs(s)) + log1p(exp(-abs(s)))", "1 / (1 + exp(-s))"),
 }

@@ -30,7 +30,9 @@ from .models import (
     Network,
     Protocol,
     Section,
+    load_model,
     model_named,
+    origin,
     register,
 )
 
@@ -136,6 +138,10 @@ class Specification(Section):
         """The populations and projections of the network."""
         return self.model.layout(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As text, with where a user's model comes from: other processes do not know it.
+        return _restore, (self.to_toml(), origin(self.network.model))
+
     def replace(self, **fields: Any) -> Specification:
         """Return a copy with other values of some fields; all others stay as they are.
 
@@ -159,6 +165,14 @@ class Specification(Section):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields to a TOML file."""
         Path(path).write_text(self.to_toml(), encoding="utf-8")
+
+
+def _restore(text: str, place: Any) -> Specification:
+    if isinstance(place, str):
+        load_model(place)
+    elif place is not None:
+        register(place)
+    return Specification.from_toml(text)
 
 
 # -- checks ---------------------------------------------------------------------------

@@ -43,8 +43,12 @@ def test_states_and_feedback_agree_with_oracle(case):
     for layer in net.g:
         np.testing.assert_allclose(trace[f"ghost_{layer}.g"][-1], net.g[layer], atol=1e-12)
     for layer in range(1, net.L):
-        np.testing.assert_allclose(trace[f"pyramidal_{layer}.top_down"][-1], net.t(layer), atol=1e-12)
-        np.testing.assert_allclose(trace[f"pyramidal_{layer}.ghost_feedback"][-1], net.c(layer), atol=1e-12)
+        np.testing.assert_allclose(
+            trace[f"pyramidal_{layer}.top_down"][-1], net.t(layer), atol=1e-12
+        )
+        np.testing.assert_allclose(
+            trace[f"pyramidal_{layer}.ghost_feedback"][-1], net.c(layer), atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("nudging_steps", [0, 3])
@@ -66,7 +70,11 @@ def test_ghosts_of_mb_replicate_each_mini_batch(nudging_steps):
                 (f"pyramidal_{layer}.ghost_feedback", net.c(layer)),
             ):
                 np.testing.assert_allclose(trace[name][-1, rows], values, atol=1e-12, err_msg=name)
-    assert trace["pyramidal_1.top_down"].shape == (spec.protocol.prediction_steps + nudging_steps + 1, 11, 7)
+    assert trace["pyramidal_1.top_down"].shape == (
+        spec.protocol.prediction_steps + nudging_steps + 1,
+        11,
+        7,
+    )
     assert Probe(spec, images, labels).measure(weights)["residual"][1] < 1
 
 

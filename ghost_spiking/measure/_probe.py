@@ -13,9 +13,9 @@ from ..exceptions import DataError
 from ..models import Signal
 from ..simulation import Simulation
 from ..specification import Specification
+from ..vectors import angle, norm, ratio
 from ._gradients import Gradients, backpropagate
 from ._measurements import Measurements, compare_weights
-from ..vectors import angle, norm, ratio
 
 __all__ = ["Probe", "Trace"]
 

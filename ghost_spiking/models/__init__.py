@@ -5,6 +5,9 @@ specifications have and their defaults. The rest of the package reads that list,
 model. `register` makes a model of your own known.
 """
 
+import importlib
+import pkgutil
+
 from ._language import (
     BIAS_UNIT,
     DT,
@@ -28,13 +31,14 @@ from ._registry import (
     DEFAULT,
     choices,
     distances,
+    fields,
     load_model,
     model_named,
     names,
+    origin,
     register,
 )
 from ._sections import InitialWeights, LearningRates, Network, Protocol, Section
-from .ghost import MA, MB
 
 __all__ = [
     "BIAS_UNIT",
@@ -63,11 +67,15 @@ __all__ = [
     "Uniform",
     "choices",
     "distances",
+    "fields",
     "load_model",
     "model_named",
     "names",
+    "origin",
     "register",
 ]
 
-for _model in (MA, MB):
-    register(_model)
+# Every module without an underscore is a room of models, which register themselves.
+for _room in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+    if not _room.startswith("_"):
+        importlib.import_module(f"{__name__}.{_room}")

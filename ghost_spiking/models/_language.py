@@ -247,6 +247,9 @@ class Population:
         Values of ``(constant, shared)`` variables; they are set when a program starts.
     drawn : mapping
         Values for each unit that are drawn with the seed of the network.
+    updates : mapping
+        Statements that run in every time step, by the slot of Brian2's schedule: ``"start"`` is
+        before anything moves, ``"after_groups"`` after states have moved.
     order : int
         Order of the update within Brian2's slot ``groups``.
     replicated : bool
@@ -261,6 +264,7 @@ class Population:
     links: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     drawn: Mapping[str, Silenced] = field(default_factory=dict)
+    updates: Mapping[str, str] = field(default_factory=dict)
     order: int = 0
     replicated: bool = True
 
@@ -449,6 +453,11 @@ class Layout:
         return next(item for item in self.projections if item.name == name)
 
     @property
+    def identity(self) -> str:
+        """All there is to the network, values too; two with the same are one network."""
+        return repr(self)
+
+    @property
     def text(self) -> str:
         """All that a program is made of, without the values that it is given when it starts.
 
@@ -458,7 +467,8 @@ class Layout:
         for unit in self.populations:
             lines.append(
                 f"{unit.name} {unit.size} {unit.replicated} {unit.order} {unit.states} "
-                f"{sorted(unit.links.items())} {sorted(unit.drawn)}\n{unit.equations}"
+                f"{sorted(unit.links.items())} {sorted(unit.drawn)} {sorted(unit.updates.items())}\n"
+                f"{unit.equations}"
             )
         for item in self.projections:
             lines.append(

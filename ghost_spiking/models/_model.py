@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from pydantic import BaseModel
 
 from ..graph import Graph
 from ._language import Layout, Signal
@@ -66,6 +68,24 @@ class Model:
     distances: ClassVar[Mapping[str, str]] = {}
 
     # -- specifications ---------------------------------------------------------------
+
+    @classmethod
+    def sections(cls) -> dict[str, type[BaseModel]]:
+        """Return all tables of a specification, by dotted path.
+
+        Examples
+        --------
+        >>> from ghost_spiking.models import model_named
+        >>> list(model_named("MA").sections())
+        ['network', 'network.initial_weights', 'protocol', 'protocol.learning_rates']
+        """
+        found: dict[str, type[BaseModel]] = {}
+        for name, section in (("network", cls.network), ("protocol", cls.protocol)):
+            found[name] = section
+            for key, field in section.model_fields.items():
+                if inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
+                    found[f"{name}.{key}"] = field.annotation
+        return found
 
     def lengths(self, graph: Graph) -> dict[str, tuple[int, str]]:
         """Return which fields have a value for each of something, how many, and of what.

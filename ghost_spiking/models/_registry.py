@@ -15,15 +15,19 @@ __all__ = [
     "DEFAULT",
     "choices",
     "distances",
+    "fields",
     "load_model",
     "model_named",
     "names",
+    "origin",
     "register",
 ]
 
 #: The model of specifications that name none.
 DEFAULT = "MA"
 _models: dict[str, type[Model]] = {}
+#: Where those of users come from, by name: ``FILE.py:Class``.
+_places: dict[str, str] = {}
 
 
 def register(model: type[Model]) -> type[Model]:
@@ -92,6 +96,25 @@ def distances() -> dict[str, str]:
     '$W^f - V^f$'
     """
     return {name: label for model in _models.values() for name, label in model.distances.items()}
+
+
+def fields() -> tuple[str, ...]:
+    """Return the fields that specifications of any model have, by dotted path.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import fields
+    >>> "protocol.beta" in fields()
+    True
+    """
+    found: dict[str, None] = {}
+    for model in _models.values():
+        sections = model.sections()
+        for path, section in sections.items():
+            found |= dict.fromkeys(f"{path}.{name}" for name in section.model_fields)
+        for path in sections:
+            found.pop(path, None)
+    return tuple(found)
 
 
 def choices() -> tuple[Choice, ...]:
@@ -173,7 +196,24 @@ def load_model(place: str) -> str:
         raise SpecificationError(
             f"--model: '{file}' has no class '{name}'; it has {', '.join(models) or 'no model'}"
         )
-    return register(model).name
+    registered = register(model).name
+    _places[registered] = f"{path}:{name}"
+    return registered
+
+
+def origin(name: str) -> str | type[Model] | None:
+    """Return what other processes need to know a user's model: its file or class; else None.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import origin
+    >>> origin("MA") is None
+    True
+    """
+    if name in _places:
+        return _places[name]
+    model = _models[name]
+    return None if model.__module__.startswith(f"{__package__}.") else model
 
 
 def _is_model(value: object, module: str) -> bool:

@@ -10,7 +10,7 @@ import itertools
 import math
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,8 @@ from pydantic import (
 )
 
 from ..exceptions import SpecificationError
-from ..specification import InitialWeights, LearningRates, Network, Protocol, Specification
+from ..models import fields
+from ..specification import Specification
 from ._cells import Cell, describe
 
 __all__ = ["Range", "Sample", "Study"]
@@ -40,20 +41,6 @@ _Number = (
     Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 )
 _Choices = Annotated[tuple[Any, ...], Field(min_length=1)]
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "network": Network,
-    "network.initial_weights": InitialWeights,
-    "protocol": Protocol,
-    "protocol.learning_rates": LearningRates,
-}
-#: Dotted paths of all fields of a specification.
-_FIELDS = [
-    path
-    for section, model in _SECTIONS.items()
-    for path in (f"{section}.{name}" for name in model.model_fields)
-    if path not in _SECTIONS
-]
 
 
 class Range(BaseModel):
@@ -256,27 +243,30 @@ class Study(BaseModel):
         shared = (self.epochs, self.dataset, self.held_out, self.limit)
         return tuple(
             Cell(parameters, specification, seed, *shared)
-            for specification, parameters in found.items()
+            for specification, parameters in found.values()
             for seed in self.seeds
         )
 
-    def _combinations(self) -> dict[Specification, dict[str, Any]]:
-        found: dict[Specification, dict[str, Any]] = {}
+    def _combinations(self) -> dict[str, tuple[Specification, dict[str, Any]]]:
+        # By what the network is: a field that its model does not use makes no other one.
+        found: dict[str, tuple[Specification, dict[str, Any]]] = {}
         for values in itertools.product(*self.grid.values()):
             parameters = dict(zip(self.grid, values, strict=True))
             specification = self._specification(parameters)
-            if specification in found:
+            identity = specification.layout.identity
+            if identity in found:
                 raise SpecificationError(
-                    f"grid: '{describe(found[specification])}' and '{describe(parameters)}' are "
+                    f"grid: '{describe(found[identity][1])}' and '{describe(parameters)}' are "
                     "the same network; leave one out"
                 )
-            found[specification] = parameters
+            found[identity] = specification, parameters
         return found
 
-    def _draws(self, sample: Sample) -> dict[Specification, dict[str, Any]]:
-        found: dict[Specification, dict[str, Any]] = {}
+    def _draws(self, sample: Sample) -> dict[str, tuple[Specification, dict[str, Any]]]:
+        found: dict[str, tuple[Specification, dict[str, Any]]] = {}
         for parameters in itertools.islice(sample.draw(), 100 * sample.samples):
-            found.setdefault(self._specification(parameters), parameters)
+            specification = self._specification(parameters)
+            found.setdefault(specification.layout.identity, (specification, parameters))
             if len(found) == sample.samples:
                 return found
         raise SpecificationError(
@@ -346,19 +336,20 @@ def _section(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(where: str, table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Give values by dotted path; without quotes, TOML makes nested tables of such keys."""
+    known = fields()
     flat: dict[str, Any] = {}
     for key, value in table.items():
         path = prefix + key
-        if path in _SECTIONS and isinstance(value, Mapping):
-            flat |= _flatten(where, value, f"{path}.")
-        elif path in _FIELDS:
+        if path in known:
             flat[path] = value
+        elif isinstance(value, Mapping) and any(name.startswith(f"{path}.") for name in known):
+            flat |= _flatten(where, value, f"{path}.")
         else:
-            raise SpecificationError(f"{where}: {_unknown('field', path, _FIELDS)}")
+            raise SpecificationError(f"{where}: {_unknown('field', path, known)}")
     return flat
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> str:
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
     ends = [path for path in known if path.endswith(f".{name}")]
     close = ends or difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"

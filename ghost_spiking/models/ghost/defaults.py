@@ -139,7 +139,9 @@ def defaults(
                 "ghost_feedback": ones,
                 "ghost_bias": -2.0 if sparse else 0.0,
                 "ghost_distribution": "uniform",
-                "self_predicting": paired and (deep or not bounded) and network.get("dale") is not True,
+                "self_predicting": paired
+                and (deep or not bounded)
+                and network.get("dale") is not True,
             },
         },
         "protocol": {

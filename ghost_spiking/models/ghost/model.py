@@ -29,6 +29,7 @@ from .._language import (
     Uniform,
 )
 from .._model import Choice, Model
+from .._registry import register
 from .defaults import defaults
 from .equations import GhostEquations
 from .sections import GhostNetwork, GhostProtocol
@@ -206,9 +207,7 @@ class GhostModel(GhostEquations, Model):
         links = self._gate_links()
         output = layer == network.n_layers
         if output:
-            text += (
-                self.cross_entropy if network.loss == "cross_entropy" else self.squared_error
-            )
+            text += self.cross_entropy if network.loss == "cross_entropy" else self.squared_error
             links |= {"target": f"{TARGETS}.rate", "beta": "protocol.beta"}
         else:
             text += self.hidden_error
@@ -531,6 +530,7 @@ class GhostModel(GhostEquations, Model):
         return rows
 
 
+@register
 class MA(GhostModel):
     """A ghost for every pyramidal unit, which learns to imitate it."""
 
@@ -539,6 +539,7 @@ class MA(GhostModel):
     paired = True
 
 
+@register
 class MB(GhostModel):
     """Any number of ghosts, with fixed random input."""
 

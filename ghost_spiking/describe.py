@@ -146,12 +146,10 @@ def _plasticity(layout: Layout) -> str:
 
 def _protocol(spec: Specification, layout: Layout) -> str:
     protocol = spec.protocol
-    learning = {
-        phase.name: ", ".join(
-            dict.fromkeys(p.kind for p in layout.plastic if p.phase == phase.name)
-        )
-        for phase in layout.phases
-    }
+    learning: dict[str, str] = {}
+    for phase in layout.phases:
+        kinds = (item.kind for item in layout.plastic if item.phase == phase.name)
+        learning[phase.name] = ", ".join(dict.fromkeys(kinds))
     rows = {
         STIMULUS: "rates of the input units are clamped to the pixels, between 0 and 1",
         **{

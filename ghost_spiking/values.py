@@ -105,8 +105,10 @@ def run_time_values(
     values[f"{TARGETS}.scale"] = 1.0
     if layout.age:
         values[layout.age] = presented
-    for item in (*layout.populations, *layout.projections):
-        values |= {f"{item.name}.{name}": value for name, value in item.parameters.items()}
+    parameters = {item.name: item.parameters for item in layout.populations}
+    parameters |= {item.name: item.parameters for item in layout.projections}
+    for owner, given in parameters.items():
+        values |= {f"{owner}.{name}": value for name, value in given.items()}
     for projection in layout.plastic:
         assert projection.eta is not None
         values[f"{projection.name}.eta"] = projection.eta if learn or projection.always else 0.0

@@ -352,8 +352,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Readout:
-    """What the network answers: `expression` of `population`, at the end of the step in which
-    `condition`, a shared expression of its variables, holds.
+    """What the network answers: an expression of a population's variables.
+
+    It is read at the end of the time step in which `condition`, a shared expression, holds.
     """
 
     population: str
@@ -465,11 +466,10 @@ class Layout:
         """
         lines = [f"{self.n_inputs} {self.n_outputs} {self.batch_size} {self.readout}"]
         for unit in self.populations:
-            lines.append(
-                f"{unit.name} {unit.size} {unit.replicated} {unit.order} {unit.states} "
-                f"{sorted(unit.links.items())} {sorted(unit.drawn)} {sorted(unit.updates.items())}\n"
-                f"{unit.equations}"
-            )
+            facts = (unit.name, unit.size, unit.replicated, unit.order, unit.states)
+            tables = (unit.links, unit.updates, dict.fromkeys(unit.drawn))
+            lines += [repr(facts), *(repr(sorted(table.items())) for table in tables)]
+            lines.append(unit.equations)
         for item in self.projections:
             lines.append(
                 f"{item.name} {item.source} {item.target} {item.constraint}\n{item.equations}"

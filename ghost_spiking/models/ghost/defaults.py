@@ -123,6 +123,7 @@ def defaults(
     nearest = _nearest(graph.connections, feedforward)
     ghost_nearest = _nearest(graph.ghost_connections, ghost_forward)
     ones = (1.0,) * len(graph.feedback_connections)
+    copies = paired and (deep or not bounded) and network.get("dale") is not True
     return {
         "network": {
             "feedback": ("transpose",) * len(graph.feedback_targets),
@@ -139,9 +140,7 @@ def defaults(
                 "ghost_feedback": ones,
                 "ghost_bias": -2.0 if sparse else 0.0,
                 "ghost_distribution": "uniform",
-                "self_predicting": paired
-                and (deep or not bounded)
-                and network.get("dale") is not True,
+                "self_predicting": copies,
             },
         },
         "protocol": {

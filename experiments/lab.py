@@ -25,8 +25,8 @@ from tqdm import tqdm
 from ghost_spiking import Specification
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import compare_weights
+from ghost_spiking.models import model_named
 from ghost_spiking.simulation import Simulation
-from ghost_spiking.specification import Protocol
 from ghost_spiking.training import Training
 
 HERE = Path(__file__).parent
@@ -58,16 +58,12 @@ def folder(quick):
 def specification(name, hidden, **fields):
     """Give the network of a TOML file in models/, with hidden layers of these sizes.
 
-    Of the three values that deep networks have for W^f, the second is for all layers but the first
-    and the last. Other fields are changed before defaults are chosen, so that these follow them.
+    Other fields are changed before defaults are chosen, so that these follow them.
     """
     data = tomllib.loads((HERE / "models" / f"{name}.toml").read_text())
-    for place in (data["network"].get("initial_weights"), data["protocol"].get("learning_rates")):
-        if place and len(place["feedforward"]) == 3:
-            first, between, last = place["feedforward"]
-            place["feedforward"] = [first, *[between] * (len(hidden) - 1), last]
+    sections = model_named(data["network"]["model"]).sections()
     for field, value in ({"sizes": [784, *hidden, 10]} | fields).items():
-        section = "protocol" if field in Protocol.model_fields else "network"
+        section = "protocol" if field in sections["protocol"].model_fields else "network"
         place = data.setdefault(section, {})
         place[field] = place.get(field, {}) | value if isinstance(value, dict) else value
     return Specification.from_dict(data)

@@ -37,8 +37,8 @@ def residuals(trained, weights, n_images):
     _, held_out = trained.data()
     probe = Probe(trained.specification, held_out.images[:n_images], held_out.labels[:n_images])
     states = probe.states(weights, nudging_steps=0)
-    feedback = states["top_down_1"][: trained.specification.protocol.prediction_steps + 1]
-    left = feedback - states["ghost_feedback_1"][: len(feedback)]
+    feedback = states["pyramidal_1.top_down"][: trained.specification.protocol.prediction_steps + 1]
+    left = feedback - states["pyramidal_1.ghost_feedback"][: len(feedback)]
     return np.linalg.norm(left, axis=(1, 2)) / np.linalg.norm(feedback, axis=(1, 2))
 
 

@@ -2,7 +2,7 @@
 
 Every pyramidal and every ghost unit is taken for K neurons with the same connections. In each time
 step each of them sends a Poisson number of spikes, rho(s) on average, and their target gets the
-mean. That is one more line in the equations, which are exchanged before a network is built.
+mean. That is a model of its own with one more line in two equations.
 Networks of 100 hidden units learn with such spikes, and are tested with them on held-out images.
 The network of residual.py, which learned with rates, tells how far noise turns the weight change of
 one presentation.
@@ -10,16 +10,15 @@ one presentation.
 python experiments/spiking_noise.py [--quick]
 """
 
-import contextlib
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import brian2
 from lab import COLOURS, Task, figure, folder, options, run_all, save_table
 from residual import task
 
-from ghost_spiking import Simulation, equations
+from ghost_spiking import Simulation
 from ghost_spiking.measure import Probe
+from ghost_spiking.models.ghost import MA
 
 #: Neurons in a unit.
 NEURONS = (1, 3, 10, 30, 100, 300)
@@ -27,23 +26,33 @@ NEURONS = (1, 3, 10, 30, 100, 300)
 IMAGES = 300
 
 
-@contextlib.contextmanager
-def spikes(neurons):
-    """Within it, networks have units that stand for so many spiking neurons; 0 for rates."""
-    before = "\nrate = {rate} :"
-    after = (
-        "\nexpected = {rate} : 1 (constant over dt)"
-        f"\nrate = poisson({neurons} * expected) / {neurons}.0 :"
-    )
-    with contextlib.ExitStack() as stack:
-        for name in ("PYRAMIDAL", "GHOST") if neurons else ():
-            text = getattr(equations, name)
-            assert before in text
-            # A slope belongs to the state, and not to the spikes that it happened to cause.
-            text = text.replace(before, after).replace("{slope}", "expected * (1 - expected)")
-            stack.enter_context(patch.object(equations, name, text))
-        yield
+def spiking(neurons):
+    """Return the model whose units stand for so many spiking neurons."""
+    rate = f"""
+expected = {{rate}} : 1 (constant over dt)
+rate = poisson({neurons} * expected) / {neurons}.0 : 1 (constant over dt)
+"""
+
+    class Spiking(MA):
+        name = f"MA, {neurons} spiking neurons in a unit"
+        # A slope belongs to the state, and not to the spikes that it happened to cause.
+        pyramidal = f"""
+ds/dt = (-s + bottom_up + error) / tau : 1
+{rate}
+slope = expected * (1 - expected) : 1
+"""
+        ghost = f"""
+dg/dt = (-g + bottom_up) / tau : 1
+{rate}
+"""
+
+    return Spiking
+
+
+def with_spikes(specification, neurons):
+    """Return a specification with spiking units, and seed their noise; 0 neurons for rates."""
     brian2.seed(neurons)
+    return specification.replace(model=spiking(neurons)) if neurons else specification
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class SpikingTask(Task):
         return super().description() | {"neurons": self.neurons}
 
     def simulation(self):
-        with spikes(self.neurons):
-            return Simulation(self.specification, device="numpy", seed=self.seed)
+        specification = with_spikes(self.specification, self.neurons)
+        return Simulation(specification, device="numpy", seed=self.seed)
 
 
 def spiking_task(neurons, quick):
@@ -76,8 +85,8 @@ def spiking_task(neurons, quick):
 def angles(neurons, rates):
     """Give the angle of the change of each W^f to the gradient, in the network of rates."""
     _, held_out = rates.data()
-    with spikes(neurons):
-        probe = Probe(rates.specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])
+    specification = with_spikes(rates.specification, neurons)
+    probe = Probe(specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])
     return probe.measure(rates.weights()).update_angle
 
 

@@ -77,9 +77,7 @@ class Specification(Section):
             A field is unknown, missing or invalid.
         """
         sections: dict[str, dict[str, Any]] = {"network": {}, "protocol": {}}
-        if isinstance(fields.get("model"), type):
-            fields["model"] = register(fields["model"]).name
-        model = model_named(fields.get("model", DEFAULT))
+        model = _model_of(fields)
         homes = dict.fromkeys(model.network.model_fields, "network")
         homes |= dict.fromkeys(model.protocol.model_fields, "protocol")
         for name, value in fields.items():
@@ -93,7 +91,7 @@ class Specification(Section):
         """Return a specification from the mapping that a TOML file contains."""
         _refuse_unknown("", data, cls)
         given = data.get("network", {})
-        model = model_named(given.get("model", DEFAULT) if isinstance(given, Mapping) else DEFAULT)
+        model = _model_of(given if isinstance(given, Mapping) else {})
         network = _section("network", given, model.network)
         protocol = _section("protocol", data.get("protocol", {}), model.protocol)
         graph = Graph.of(network.get("sizes"), network.get("connections"))
@@ -176,6 +174,11 @@ def _restore(text: str, place: Any) -> Specification:
 
 
 # -- checks ---------------------------------------------------------------------------
+
+
+def _model_of(network: Mapping[str, Any]) -> Model:
+    model = network.get("model", DEFAULT)
+    return model_named(register(model).name if isinstance(model, type) else model)
 
 
 def _section(path: str, data: Any, section: type[BaseModel]) -> dict[str, Any]:

@@ -8,23 +8,20 @@ from docutils.statemachine import StringList
 from numpydoc.docscrape import NumpyDocString
 
 from ghost_spiking import Specification
-from ghost_spiking.specification import InitialWeights, LearningRates, Network, Protocol
+from ghost_spiking.models import DEFAULT, model_named
 
-SECTIONS = {
-    "network": Network,
-    "network.initial_weights": InitialWeights,
-    "protocol": Protocol,
-    "protocol.learning_rates": LearningRates,
-}
+SECTIONS = model_named(DEFAULT).sections()
 EXAMPLE = {"sizes": (784, 500, 10)}
 
 
 def attributes(model):
     """Give type and description of each field, as the docstring has them."""
     found = {}
-    for names, kind, meaning in NumpyDocString(inspect.cleandoc(model.__doc__))["Attributes"]:
-        for name in names.split(", "):
-            found[name] = kind, " ".join(meaning)
+    for section in reversed(model.__mro__):  # fields that are inherited are described there
+        text = inspect.cleandoc(section.__doc__ or "") if "__doc__" in vars(section) else ""
+        for names, kind, meaning in NumpyDocString(text)["Attributes"]:
+            for name in names.split(", "):
+                found[name] = kind, " ".join(meaning)
     return found
 
 

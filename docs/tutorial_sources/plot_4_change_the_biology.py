@@ -48,9 +48,9 @@ for (name, fields), marker in zip(variants.items(), "os^Dv*", strict=True):
     probe = Probe(specification, held_out.images[:100], held_out.labels[:100], maximum=16)
     found = probe.measure(trainer.simulation.weights)
     print(
-        f"{name:28} {accuracy[-1]:5.1f} %, residual {found.residual[1]:.2f}, "
+        f"{name:28} {accuracy[-1]:5.1f} %, residual {found['residual'][1]:.2f}, "
         f"{found.error_angle[1]:3.0f} degrees from the gradient, W^b is "
-        f"{found.feedback_alignment['feedforward_2']:.0f} degrees from W^f"
+        f"{found['feedback_alignment']['feedforward_2']:.0f} degrees from W^f"
     )
 axes.set(xlabel="epoch", ylabel="accuracy on held-out images (%)")
 axes.legend(frameon=False, fontsize="small")

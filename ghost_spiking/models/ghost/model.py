@@ -363,58 +363,62 @@ class GhostModel(GhostEquations, Model):
 
     def _biases(self, specification: Specification) -> list[Projection]:
         network: Any = specification.network
+        return [
+            *(self.bias(specification, layer) for layer in range(1, network.n_layers + 1)),
+            *(self.ghost_bias(specification, layer) for layer in network.graph.ghost_layers),
+            *(self.feedback_bias(specification, layer) for layer in network.reconstructed_layers),
+        ]
+
+    def bias(self, specification: Specification, layer: int) -> Projection:
+        """Return the biases of a layer, which learn as W^f does."""
+        return Projection(
+            f"bias_{layer}",
+            BIAS_UNIT,
+            _layer(layer),
+            self.hebbian + self.drive.format(into="bias") + self.learning_rate,
+            Constant(0.0),
+            eta=specification.protocol.learning_rates.bias[layer - 1],
+            rate_field="bias",
+            phase="nudging",
+            equation="as (5), (7)",
+        )
+
+    def ghost_bias(self, specification: Specification, layer: int) -> Projection:
+        """Return the biases of a layer's ghosts: as V^f in MA, for homeostasis in MB."""
+        network: Any = specification.network
         protocol: Any = specification.protocol
-        graph, rates = network.graph, protocol.learning_rates
-        drive = self.drive.format(into="bias") + self.learning_rate
-        ghost_bias = Constant(network.initial_weights.ghost_bias)
-        found = [
-            Projection(
-                f"bias_{layer}",
-                BIAS_UNIT,
-                _layer(layer),
-                self.hebbian + drive,
-                Constant(0.0),
-                eta=eta,
-                rate_field="bias",
-                phase="nudging",
-                equation="as (5), (7)",
-            )
-            for layer, eta in enumerate(rates.bias, start=1)
-        ]
-        found += [
-            Projection(
-                f"ghost_bias_{layer}",
-                BIAS_UNIT,
-                f"ghost_{layer}",
-                (self.imitation if self.paired else self.homeostasis) + drive,
-                ghost_bias,
-                eta=eta,
-                rate_field="ghost_bias",
-                parameters={} if self.paired else {"goal": protocol.ghost_rate},
-                phase="prediction",
-                equation="as (3)" if self.paired else "not in the paper",
-            )
-            for layer, eta in zip(graph.ghost_layers, rates.ghost_bias, strict=True)
-        ]
-        # An offset is a weight from a unit with rate 1, and learns like the last of the layer's
-        # connections.
-        feedback = dict(zip(graph.feedback_connections, rates.feedback, strict=True))
-        last = {pre: eta for (pre, _), eta in feedback.items()}
-        found += [
-            Projection(
-                f"feedback_bias_{layer}",
-                BIAS_UNIT,
-                _layer(layer),
-                self.reconstruction + self.drive.format(into="offset") + self.learning_rate,
-                Constant(0.0),
-                eta=last[layer],
-                rate_field="feedback",
-                phase="prediction",
-                equation="as for W^b",
-            )
-            for layer in network.reconstructed_layers
-        ]
-        return found
+        place = network.graph.ghost_layers.index(layer)
+        rule = self.imitation if self.paired else self.homeostasis
+        return Projection(
+            f"ghost_bias_{layer}",
+            BIAS_UNIT,
+            f"ghost_{layer}",
+            rule + self.drive.format(into="bias") + self.learning_rate,
+            Constant(network.initial_weights.ghost_bias),
+            eta=protocol.learning_rates.ghost_bias[place],
+            rate_field="ghost_bias",
+            parameters={} if self.paired else {"goal": protocol.ghost_rate},
+            phase="prediction",
+            equation="as (3)" if self.paired else "not in the paper",
+        )
+
+    def feedback_bias(self, specification: Specification, layer: int) -> Projection:
+        """Return the offsets of a layer with learned feedback: weights from a unit with rate 1."""
+        protocol: Any = specification.protocol
+        connections = specification.network.graph.feedback_connections
+        # It learns like the last of the layer's connections.
+        place = max(k for k, (pre, _) in enumerate(connections) if pre == layer)
+        return Projection(
+            f"feedback_bias_{layer}",
+            BIAS_UNIT,
+            _layer(layer),
+            self.reconstruction + self.drive.format(into="offset") + self.learning_rate,
+            Constant(0.0),
+            eta=protocol.learning_rates.feedback[place],
+            rate_field="feedback",
+            phase="prediction",
+            equation="as for W^b",
+        )
 
     def _softmax(self, top: int) -> list[Projection]:
         output = _layer(top)

@@ -50,8 +50,8 @@ def record(weights, title):
     plot_trace(trace, unit, 0, axes)
     axes[0].set_title(f"{title}\n")
     end = specification.protocol.prediction_steps
-    print(f"e at the end of prediction: {trace["error"][end, 0, unit]:+.3f}", end=", ")
-    print(f"of nudging: {trace["error"][-1, 0, unit]:+.3f}")
+    print(f"e at the end of prediction: {trace['error'][end, 0, unit]:+.3f}", end=", ")
+    print(f"of nudging: {trace['error'][-1, 0, unit]:+.3f}")
 
 
 record(after, "with ghosts that have learned")
@@ -107,7 +107,9 @@ record(before, "before learning")
 many = Probe(specification, test.images[:200], test.labels[:200])
 for name, weights in (("before learning", before), ("without ghosts", silent), ("learned", after)):
     found = many.measure(weights)
-    print(f"{name:16} residual {found["residual"][1]:.2f}, angle {found.error_angle[1]:.0f} degrees")
+    print(
+        f"{name:16} residual {found['residual'][1]:.2f}, angle {found.error_angle[1]:.0f} degrees"
+    )
 
 # %%
 # Before learning, the ghosts add several times more than there is to cancel, and the errors are no better than chance. Without

@@ -50,7 +50,9 @@ for model in (MA, Forgetful):
     trainers[model.name].run(epochs=10)
     accuracy = trainers[model.name].history[-1].test_accuracy
     weights = trainers[model.name].simulation.weights["feedforward_1"]
-    print(f"{model.name:10} {accuracy:.1f} % of held-out images, mean |w| {np.abs(weights).mean():.3f}")
+    print(
+        f"{model.name:10} {accuracy:.1f} % of held-out images, mean |w| {np.abs(weights).mean():.3f}"
+    )
 
 # %%
 # The weights of pixels that are the same in every image, the corners, have nothing to learn and keep their random start. With

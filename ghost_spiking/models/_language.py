@@ -254,6 +254,13 @@ class Population:
         Order of the update within Brian2's slot ``groups``.
     replicated : bool
         Whether there is a replica for each image; otherwise there is one for all.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Population
+    >>> unit = Population("bias_unit", 1, "rate = 1.0 : 1 (constant over dt)")
+    >>> unit.states, unit.replicated
+    ((), True)
     """
 
     name: str
@@ -344,7 +351,14 @@ class Projection:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a presentation; `steps` is its length in time steps."""
+    """A part of a presentation; `steps` is its length in time steps.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> [phase.name for phase in Specification.create(sizes=(4, 3, 2)).layout.phases]
+    ['prediction', 'nudging']
+    """
 
     name: str
     steps: int
@@ -355,6 +369,12 @@ class Readout:
     """What the network answers: an expression of a population's variables.
 
     It is read at the end of the time step in which `condition`, a shared expression, holds.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> Specification.create(sizes=(4, 3, 2)).layout.readout.condition
+    'step == prediction_steps - 1'
     """
 
     population: str
@@ -379,6 +399,12 @@ class Signal:
         Panel of a drawing, from the top: 0 for states, 1 for feedback, 2 for the error.
     dashed : bool
         Whether it is drawn with a dashed line.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Signal
+    >>> Signal("error", "error, e", "pyramidal_1", "error").key
+    'pyramidal_1.error'
     """
 
     name: str
@@ -415,6 +441,15 @@ class Layout:
         the network has learned from before; ``""`` if there is none.
     onset : int
         Presentations after which everything learns that ever does.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> layout = Specification.create(sizes=(4, 3, 2)).layout
+    >>> [item.name for item in layout.plastic][:3]
+    ['feedforward_1', 'feedforward_2', 'ghost_forward_2']
+    >>> layout.states
+    ('pyramidal_1.s', 'pyramidal_2.s', 'ghost_2.g')
     """
 
     n_inputs: int

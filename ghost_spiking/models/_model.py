@@ -32,6 +32,12 @@ class Choice:
         What it says about it.
     type : type
         ``str``, where commas separate values, or ``int`` of at least 1.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Choice
+    >>> Choice("ghosts", "Ghosts per layer.", int).field
+    'ghosts'
     """
 
     field: str
@@ -57,6 +63,12 @@ class Model:
         Options on the command line.
     distances : mapping
         Measurements of `compare_weights` that are drawn against epochs, and their labels.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import model_named
+    >>> model_named("MB").summary
+    'any number of ghosts, with fixed random input'
     """
 
     name: ClassVar[str]

@@ -35,7 +35,14 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 class Section(BaseModel):
-    """A table of a specification: immutable, and unknown fields are refused."""
+    """A table of a specification: immutable, and unknown fields are refused.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import Protocol, Section
+    >>> issubclass(Protocol, Section)
+    True
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

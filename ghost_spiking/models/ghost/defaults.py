@@ -52,6 +52,13 @@ def defaults(
     -------
     dict
         Fields of the sections ``network`` and ``protocol``.
+
+    Examples
+    --------
+    >>> from ghost_spiking.graph import Graph
+    >>> from ghost_spiking.models.ghost.defaults import defaults
+    >>> defaults(True, Graph.of([784, 500, 10]), {}, {})["protocol"]["beta"]
+    3.0
     """
     rates = protocol.get("learning_rates", {})
     top = graph.n_layers

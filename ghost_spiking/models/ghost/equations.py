@@ -16,7 +16,14 @@ __all__ = ["GhostEquations"]
 
 
 class GhostEquations:
-    """Every string that a ghost network is made of; a subclass may override any of them."""
+    """Every string that a ghost network is made of; a subclass may override any of them.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models.ghost import GhostEquations
+    >>> GhostEquations.hidden_error.strip()
+    'error = top_down - ghost_feedback : 1'
+    """
 
     # -- units ------------------------------------------------------------------------
 

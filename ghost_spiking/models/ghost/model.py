@@ -47,6 +47,12 @@ class GhostModel(GhostEquations, Model):
     ----------
     paired : bool
         Whether each ghost has a pyramidal partner.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models.ghost import MA, MB, GhostModel
+    >>> issubclass(MA, GhostModel), MA.paired, MB.paired
+    (True, True, False)
     """
 
     citation = "Mesnard, Vignoud, Sacramento, Senn & Bengio (2019)"
@@ -536,7 +542,16 @@ class GhostModel(GhostEquations, Model):
 
 @register
 class MA(GhostModel):
-    """A ghost for every pyramidal unit, which learns to imitate it."""
+    """A ghost for every pyramidal unit, which learns to imitate it.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> layout = Specification.create(sizes=(4, 3, 2), model="MA").layout
+    >>> layout.projection("ghost_forward_2").rules
+    ('dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post : 1 \
+(clock-driven)',)
+    """
 
     name = "MA"
     summary = "a ghost for every pyramidal unit"
@@ -545,7 +560,15 @@ class MA(GhostModel):
 
 @register
 class MB(GhostModel):
-    """Any number of ghosts, with fixed random input."""
+    """Any number of ghosts, with fixed random input.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> layout = Specification.create(sizes=(4, 3, 2), model="MB", ghosts=50).layout
+    >>> layout.size("ghost_2"), layout.projection("ghost_forward_2").rules
+    (50, ())
+    """
 
     name = "MB"
     summary = "any number of ghosts, with fixed random input"

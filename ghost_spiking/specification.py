@@ -15,29 +15,30 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from . import rate_functions
+from ._checks import (
+    Count,
+    Flag,
+    Fraction,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Whole,
+    message,
+    plain,
+    tuples,
+)
 from ._defaults import defaults
 from .exceptions import SpecificationError
 from .graph import Connection, Graph
 
 __all__ = ["InitialWeights", "LearningRates", "Network", "Protocol", "Specification"]
 
-_Count = Annotated[int, Field(ge=1, strict=True)]
-_Steps = Annotated[int, Field(ge=0, strict=True)]
-_Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-_Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)]
-_Flag = Annotated[bool, Field(strict=True)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InitialWeights(_Section):
+class InitialWeights(Section):
     """How weights start: gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)).
 
     Attributes
@@ -68,16 +69,16 @@ class InitialWeights(_Section):
     (1.0, 0.5)
     """
 
-    feedforward: tuple[_NotNegative, ...]
-    feedback: tuple[_NotNegative, ...]
-    ghost_forward: tuple[_NotNegative, ...]
-    ghost_feedback: tuple[_NotNegative, ...]
-    ghost_bias: _Number
+    feedforward: tuple[NotNegative, ...]
+    feedback: tuple[NotNegative, ...]
+    ghost_forward: tuple[NotNegative, ...]
+    ghost_feedback: tuple[NotNegative, ...]
+    ghost_bias: Number
     ghost_distribution: Literal["uniform", "normal"]
-    self_predicting: _Flag
+    self_predicting: Flag
 
 
-class Network(_Section):
+class Network(Section):
     """The structure of a network.
 
     Attributes
@@ -119,16 +120,16 @@ class Network(_Section):
     (((0, 1), (1, 2), (2, 3)), (100, 100))
     """
 
-    sizes: Annotated[tuple[_Count, ...], Field(min_length=3)]
+    sizes: Annotated[tuple[Count, ...], Field(min_length=3)]
     connections: tuple[Connection, ...]
     model: Literal["MA", "MB"]
     feedback: tuple[Literal["transpose", "alignment", "reconstruction"], ...]
-    ghosts: tuple[_Count, ...]
+    ghosts: tuple[Count, ...]
     rate_function: str
     loss: Literal["squared_error", "cross_entropy"]
-    biases: _Flag
-    dale: _Flag
-    lesion: _Fraction
+    biases: Flag
+    dale: Flag
+    lesion: Fraction
     initial_weights: InitialWeights
 
     @field_validator("rate_function")
@@ -162,7 +163,7 @@ class Network(_Section):
         return tuple(layer for layer in targets if self.feedback_of(layer) == "reconstruction")
 
 
-class LearningRates(_Section):
+class LearningRates(Section):
     """Learning rates, multiplied by dt/tau in every time step; 0 switches learning off.
 
     Attributes
@@ -195,15 +196,15 @@ class LearningRates(_Section):
     (0.1,)
     """
 
-    feedforward: tuple[_NotNegative, ...]
-    bias: tuple[_NotNegative, ...]
-    ghost_forward: tuple[_NotNegative, ...]
-    ghost_bias: tuple[_NotNegative, ...]
-    ghost_feedback: tuple[_NotNegative, ...]
-    feedback: tuple[_NotNegative, ...]
+    feedforward: tuple[NotNegative, ...]
+    bias: tuple[NotNegative, ...]
+    ghost_forward: tuple[NotNegative, ...]
+    ghost_bias: tuple[NotNegative, ...]
+    ghost_feedback: tuple[NotNegative, ...]
+    feedback: tuple[NotNegative, ...]
 
 
-class Protocol(_Section):
+class Protocol(Section):
     """How images are presented.
 
     Attributes
@@ -239,19 +240,19 @@ class Protocol(_Section):
     """
 
     time_step: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
-    prediction_steps: _Count
-    nudging_steps: _Count
-    beta: _Positive
-    batch_size: _Count
-    ghost_delay: _Steps
-    ghost_onset: _Steps
-    feedforward_onset: _Steps
-    half_life: _Steps
-    ghost_rate: _Number
+    prediction_steps: Count
+    nudging_steps: Count
+    beta: Positive
+    batch_size: Count
+    ghost_delay: Whole
+    ghost_onset: Whole
+    feedforward_onset: Whole
+    half_life: Whole
+    ghost_rate: Number
     learning_rates: LearningRates
 
 
-class Specification(_Section):
+class Specification(Section):
     """A network and the two-phase protocol that trains it.
 
     Use `create` to choose some fields by name, or `load` for a TOML file; both fill in the rest.
@@ -295,6 +296,9 @@ class Specification(_Section):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Specification:
         """Make a specification from the mapping that a TOML file contains."""
+        data = plain(data)
+        if not isinstance(data, Mapping):
+            raise SpecificationError(f"needs a mapping of sections, got {data!r}")
         _refuse_unknown("", data, cls)
         network = _section("network", data.get("network", {}), Network)
         protocol = _section("protocol", data.get("protocol", {}), Protocol)
@@ -331,6 +335,11 @@ class Specification(_Section):
             len(graph.feedback_targets),
             "hidden layer",
         )
+        given = {
+            "network": network | {"initial_weights": weights},
+            "protocol": protocol | {"learning_rates": rates},
+        }
+        cls._validate(given, partly=True)
         _check_ghosts(graph, network, weights)
         default = defaults(graph, network, protocol, rates)
         merged = {
@@ -341,12 +350,21 @@ class Specification(_Section):
             | protocol
             | {"learning_rates": default["learning_rates"] | rates},
         }
-        try:
-            specification = cls.model_validate(_lists_to_tuples(merged))
-        except ValidationError as error:
-            raise SpecificationError("\n".join(map(_message, error.errors()))) from None
+        specification = cls._validate(merged)
+        assert specification is not None
         _check_delay(specification.protocol)
         return specification
+
+    @classmethod
+    def _validate(cls, data: dict[str, Any], *, partly: bool = False) -> Specification | None:
+        """Return the specification; or, of a part of its fields, only refuse what is wrong."""
+        try:
+            return cls.model_validate(tuples(data))
+        except ValidationError as error:
+            wrong = [e for e in error.errors() if not (partly and e["type"] == "missing")]
+            if wrong:
+                raise SpecificationError("\n".join(map(message, wrong))) from None
+        return None
 
     @classmethod
     def from_toml(cls, text: str) -> Specification:
@@ -456,19 +474,7 @@ def _spread(path: str, value: Any, n_values: int, what: str = "projection") -> A
     return (value,) * n_values
 
 
-def _lists_to_tuples(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _lists_to_tuples(value) for key, value in data.items()}
-    return tuple(map(_lists_to_tuples, data)) if isinstance(data, (list, tuple)) else data
-
-
 def _tuples_to_lists(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _tuples_to_lists(value) for key, value in data.items()}
     return list(map(_tuples_to_lists, data)) if isinstance(data, (list, tuple)) else data
-
-
-def _message(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"])
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{path}: {text[0].lower()}{text[1:]}, got {error['input']!r}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
+from .._checks import Positive, Whole, check
 from ..exceptions import DataError
 from ..graph import projection_name
 from ..rate_functions import rate_function_of
@@ -128,7 +129,7 @@ class Probe:
         self.specification = specification
         self._images = np.asarray(images)
         self._labels = np.asarray(labels)
-        self._maximum = maximum
+        self._maximum = check("Probe: maximum", maximum, Positive)
         self._simulation = Simulation(
             self.specification,
             device="numpy",
@@ -281,6 +282,7 @@ class Probe:
         """
         spec = self.specification
         network, graph = spec.network, spec.network.graph
+        layer = check("Probe.trace: layer", layer, Whole, DataError)
         if not 1 <= layer <= network.n_layers:
             raise DataError(
                 f"layer {layer} has no units to trace; there are layers 1 to {network.n_layers}"

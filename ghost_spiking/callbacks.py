@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ._checks import Count, NotNegative, check
+from .exceptions import SpecificationError
 from .measure import Probe
 from .training import Training
 
@@ -63,6 +65,12 @@ class EarlyStopping:
     best_epoch : int
         Number of the best epoch so far; 0 before the first.
 
+    Raises
+    ------
+    SpecificationError
+        `patience` is no whole number or less than 1, `tolerance` is negative; or there are no
+        images to evaluate with.
+
     Examples
     --------
     >>> from ghost_spiking import Simulation, Specification, Training
@@ -84,8 +92,17 @@ class EarlyStopping:
     _best: float = -np.inf
     _weights: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        self.patience = check("EarlyStopping: patience", self.patience, Count)
+        self.tolerance = check("EarlyStopping: tolerance", self.tolerance, NotNegative)
+
     def __call__(self, training: Training) -> bool:
         """Compare an epoch with the best one."""
+        if training.test is None:
+            raise SpecificationError(
+                "EarlyStopping: judges epochs by images that are held out; give them to the "
+                "training as its `test`"
+            )
         epoch = training.history[-1]
         if epoch.test_accuracy > self._best + self.tolerance:
             self._best, self.best_epoch = epoch.test_accuracy, epoch.epoch

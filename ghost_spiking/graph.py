@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from ._checks import Count, plain, tuples
 from .exceptions import SpecificationError
 
 __all__ = ["Connection", "Graph", "projection_name"]
 
 #: Two layers, the one that sends and the one that receives.
 Connection = tuple[int, int]
+
+_STRICT = ConfigDict(strict=True)
+_SIZES = TypeAdapter(Annotated[tuple[Count, ...], Field(min_length=3)], config=_STRICT)
+_PAIRS = TypeAdapter(tuple[tuple[int, int], ...], config=_STRICT)
 
 
 @dataclass(frozen=True)
@@ -52,15 +59,14 @@ class Graph:
         >>> Graph.of([4, 3, 2]).connections
         ((0, 1), (1, 2))
         """
-        if (
-            not isinstance(sizes, (list, tuple))
-            or len(sizes) < 3
-            or not all(type(size) is int and size >= 1 for size in sizes)
-        ):
+        sizes = plain(sizes)
+        try:
+            sizes = _SIZES.validate_python(tuples(sizes))
+        except ValidationError:
             raise SpecificationError(
                 "network.sizes: needs the numbers of units of the input, of at least one hidden "
                 f"layer and of the output, each at least 1, got {sizes!r}"
-            )
+            ) from None
         top = len(sizes) - 1
         if connections is None:
             connections = [(layer - 1, layer) for layer in range(1, top + 1)]
@@ -80,7 +86,7 @@ class Graph:
                 raise SpecificationError(
                     f"network.connections: [{pre}, {post}] occurs more than once"
                 )
-        graph = cls(tuple(sizes), tuple(pairs))
+        graph = cls(sizes, pairs)
         for layer in range(top + 1):
             if layer > 0 and not graph.below(layer):
                 raise SpecificationError(f"network.connections: layer {layer} receives nothing")
@@ -138,14 +144,12 @@ def projection_name(kind: str, pre: int, post: int) -> str:
     return f"{kind}_{post}" if post == pre + 1 else f"{kind}_{pre}_{post}"
 
 
-def _pairs(connections: Any) -> list[Connection]:
-    good = isinstance(connections, (list, tuple)) and all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(x) is int for x in pair)
-        for pair in connections
-    )
-    if not good:
+def _pairs(connections: Any) -> tuple[Connection, ...]:
+    connections = plain(connections)
+    try:
+        return _PAIRS.validate_python(tuples(connections))
+    except ValidationError:
         raise SpecificationError(
             "network.connections: needs pairs of layers such as [[0, 1], [1, 2]], got "
             f"{connections!r}"
-        )
-    return [(pre, post) for pre, post in connections]
+        ) from None

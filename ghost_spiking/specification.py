@@ -11,14 +11,13 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from copy import copy
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, SerializeAsAny, ValidationError, create_model
+from pydantic import BaseModel, SerializeAsAny, ValidationError, model_validator
 
+from ._checks import Section, message, plain, tuples
 from .exceptions import SpecificationError
 from .graph import Graph
 from .models import (
@@ -29,7 +28,6 @@ from .models import (
     Model,
     Network,
     Protocol,
-    Section,
     load_model,
     model_named,
     origin,
@@ -57,6 +55,17 @@ class Specification(Section):
 
     network: SerializeAsAny[Network]
     protocol: SerializeAsAny[Protocol]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_sections(cls, data: Any) -> Any:
+        data = plain(data)
+        if isinstance(data, Mapping) and isinstance(data.get("network"), Mapping):
+            model = _model_of(data["network"])
+            for name, section in (("network", model.network), ("protocol", model.protocol)):
+                if isinstance(data.get(name), Mapping):
+                    data = {**data, name: section.model_validate(tuples(data[name]))}
+        return data
 
     @classmethod
     def create(cls, **fields: Any) -> Specification:
@@ -89,6 +98,9 @@ class Specification(Section):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Specification:
         """Return a specification from the mapping that a TOML file contains."""
+        data = plain(data)
+        if not isinstance(data, Mapping):
+            raise SpecificationError(f"needs a mapping of sections, got {data!r}")
         _refuse_unknown("", data, cls)
         given = data.get("network", {})
         model = _model_of(given if isinstance(given, Mapping) else {})
@@ -97,13 +109,13 @@ class Specification(Section):
         graph = Graph.of(network.get("sizes"), network.get("connections"))
         network |= {"sizes": graph.sizes, "connections": graph.connections, "model": model.name}
         _spread_all({"network": network, "protocol": protocol}, model, graph)
-        chosen = _validated(_given_class(cls, model), {"network": network, "protocol": protocol})
-        found = chosen.model_dump(exclude_unset=True)
-        model.check_given(graph, found["network"])
-        merged = _merge(model.defaults(graph, found["network"], found["protocol"]), found)
+        _validate("network", model.network, network, partly=True)
+        _validate("protocol", model.protocol, protocol, partly=True)
+        model.check_given(graph, network)
+        default = model.defaults(graph, network, protocol)
         specification = cls(
-            network=_validated(model.network, merged["network"], "network"),
-            protocol=_validated(model.protocol, merged["protocol"], "protocol"),
+            network=_validate("network", model.network, _merge(default["network"], network)),
+            protocol=_validate("protocol", model.protocol, _merge(default["protocol"], protocol)),
         )
         model.check(specification)
         return specification
@@ -250,28 +262,15 @@ def _spread(path: str, value: Any, number: int, what: str) -> Any:
     return (value,) * number
 
 
-@cache
-def _optional(section: type[BaseModel]) -> type[BaseModel]:
-    """Return the same section with no field required, to validate those that are given."""
-    fields: dict[str, Any] = {}
-    for name, field in section.model_fields.items():
-        field, inner = copy(field), _inner(section, name)
-        field.default = None
-        fields[name] = (_optional(inner) if inner else field.annotation, field)
-    return create_model(f"Given{section.__name__}", __base__=section, **fields)
-
-
-def _given_class(cls: type[Specification], model: Model) -> type[BaseModel]:
-    network, protocol = _optional(model.network), _optional(model.protocol)
-    return create_model("Given", __base__=Section, network=(network, ...), protocol=(protocol, ...))
-
-
-def _validated(section: type[Any], data: Any, path: str = "") -> Any:
+def _validate(path: str, section: type[Any], data: Any, *, partly: bool = False) -> Any:
+    """Return a section; or, of a part of its fields, only refuse what is wrong."""
     try:
-        return section.model_validate(_lists_to_tuples(data))
+        return section.model_validate(tuples(data))
     except ValidationError as error:
-        messages = [_message(one, path) for one in error.errors()]
-        raise SpecificationError("\n".join(messages)) from None
+        wrong = [one for one in error.errors() if not (partly and one["type"] == "missing")]
+        if wrong:
+            raise SpecificationError("\n".join(message(one, path) for one in wrong)) from None
+    return None
 
 
 def _merge(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,19 +283,7 @@ def _merge(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _lists_to_tuples(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _lists_to_tuples(value) for key, value in data.items()}
-    return tuple(map(_lists_to_tuples, data)) if isinstance(data, (list, tuple)) else data
-
-
 def _tuples_to_lists(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _tuples_to_lists(value) for key, value in data.items()}
     return list(map(_tuples_to_lists, data)) if isinstance(data, (list, tuple)) else data
-
-
-def _message(error: Any, prefix: str) -> str:
-    path = ".".join([*([prefix] if prefix else []), *(str(part) for part in error["loc"])])
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{path}: {text[0].lower()}{text[1:]}, got {error['input']!r}"

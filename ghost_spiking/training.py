@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ._checks import Count, Whole, check
 from .datasets import Dataset
-from .exceptions import DivergenceError
+from .exceptions import DivergenceError, SpecificationError
 from .measure import compare_weights, flatten
 from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
@@ -106,6 +107,9 @@ class Training:
     history: list[Epoch] = field(default_factory=list)
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
+    def __post_init__(self) -> None:
+        self.seed = check("Training: seed", self.seed, Whole)
+
     def run(
         self,
         epochs: int,
@@ -123,7 +127,18 @@ class Training:
             one gave True.
         progress : callable, optional
             See `run_epoch`.
+
+        Raises
+        ------
+        SpecificationError
+            `epochs` is no whole number, less than 1, or less than there are already.
         """
+        epochs = check("Training.run: epochs", epochs, Count)
+        if epochs < len(self.history):
+            raise SpecificationError(
+                f"Training.run: epochs: counts all epochs, and there are {len(self.history)} "
+                f"already, got {epochs}"
+            )
         callbacks = list(callbacks)
         while len(self.history) < epochs:
             if self.run_epoch(progress) is None:

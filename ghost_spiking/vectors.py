@@ -1,4 +1,4 @@
-"""Sizes of arrays, and angles between them, taken as single vectors."""
+"""Sizes of arrays, and angles between them, taken as single vectors; in double precision."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ __all__ = ["angle", "norm", "ratio", "size"]
 
 
 def norm(values: np.ndarray) -> float:
-    """Euclidean, or Frobenius, norm."""
-    return float(np.linalg.norm(values))
+    """Return the Euclidean, or Frobenius, norm."""
+    return float(np.linalg.norm(np.asarray(values, np.float64)))
 
 
 def size(values: np.ndarray) -> float:
-    """Root mean square over images of the norm over units."""
+    """Return the root mean square over images of the norm over units."""
     return norm(values) / len(values) ** 0.5
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> float:
-    """Norm of one over that of the other; nan if that is zero."""
+    """Return the norm of one over that of the other; nan if that is zero."""
     return norm(a) / norm(b) if norm(b) else float("nan")
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
-    """Angle in degrees; nan if one of them is zero."""
-    product = norm(a) * norm(b)
-    if not product:
-        return float("nan")
-    return float(np.degrees(np.arccos(np.clip(np.vdot(a, b) / product, -1, 1))))
+    """Return the angle in degrees; nan if one of them is zero or not finite."""
+    u, v = _direction(a), _direction(b)
+    # The cosine hardly changes near 0 and 180 degrees, so these lengths are more accurate.
+    return float(np.degrees(2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))))
+
+
+def _direction(values: np.ndarray) -> np.ndarray:
+    values = np.ravel(values).astype(np.float64)
+    largest = np.abs(values).max(initial=0.0)
+    if not 0 < largest < np.inf:
+        return np.array(np.nan)
+    values /= largest  # so that no square overflows or vanishes
+    return values / np.linalg.norm(values)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from ghost_spiking.measure._vectors import angle as measured_angle
+from ghost_spiking.measure._vectors import norm
 
 from ghost_spiking.exceptions import DataError
-from ghost_spiking.measure import Probe, backpropagate
+from ghost_spiking.measure import Probe, backpropagate, compare_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
 from ghost_spiking.values import initial_weights
@@ -197,3 +199,36 @@ def test_trace_of_a_layer_that_is_not_there():
     spec, weights, images, labels, _ = make(4)
     with pytest.raises(DataError, match="layers 1 to 3"):
         Probe(spec, images, labels).trace(weights, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("degrees", [0.0, 1e-3, 0.02, 30.0, 90.0, 179.99, 180.0])
+def test_angles_are_accurate(degrees, dtype):
+    u, v = np.linalg.qr(np.random.default_rng(0).normal(size=(5000, 2)))[0].T
+    other = np.cos(np.radians(degrees)) * u + np.sin(np.radians(degrees)) * v
+    for scale in (1.0, 1e-30, 1e30):
+        found = measured_angle((scale * u).astype(dtype), other.astype(dtype))
+        rounding = 1e-5 if dtype == np.float32 else 1e-12
+        assert found == pytest.approx(degrees, abs=rounding)
+
+
+def test_angles_that_are_none():
+    one = np.ones(3)
+    for nothing in (np.zeros(3), np.full(3, np.nan), np.array([1.0, np.inf, 0.0])):
+        assert np.isnan(measured_angle(one, nothing))
+        assert np.isnan(measured_angle(nothing, one))
+    assert measured_angle(np.full(3, 1e200), -np.full(3, 1e-200)) == 180
+    assert np.isnan(measured_angle(np.empty(0), np.empty(0)))
+
+
+def test_exact_transposes_are_at_no_angle():
+    spec = Specification.create(sizes=(64, 500, 10), feedback="alignment")
+    weights = {k: w.astype(np.float32) for k, w in initial_weights(spec, 0).items()}
+    for back in (weights["feedforward_2"].T, np.ascontiguousarray(weights["feedforward_2"].T)):
+        weights["feedback_2"] = back
+        assert compare_weights(spec, weights)["feedback_alignment"] == {"feedforward_2": 0.0}
+
+
+def test_distances_are_those_of_double_precision():
+    values = np.full(10**6, np.float32(0.1))
+    assert norm(values) == pytest.approx(float(values[0]) * 10**3, rel=1e-12)

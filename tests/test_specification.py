@@ -1,19 +1,24 @@
 import subprocess
 import sys
 
+import numpy as np
 import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ghost_spiking.exceptions import SpecificationError
-from ghost_spiking.specification import (
-    InitialWeights,
-    LearningRates,
-    Network,
-    Protocol,
-    Specification,
+from ghost_spiking.models.ghost import (
+    GhostInitialWeights as InitialWeights,
 )
+from ghost_spiking.models.ghost import (
+    GhostLearningRates as LearningRates,
+)
+from ghost_spiking.models.ghost import (
+    GhostNetwork,
+    GhostProtocol,
+)
+from ghost_spiking.specification import Specification
 
 
 def test_defaults_at_the_papers_size():
@@ -240,8 +245,8 @@ JUNK = st.one_of(
 )  # fmt: skip
 FIELDS = [
     *((name,) for name in ("network", "protocol", "grid")),
-    *(("network", name) for name in Network.model_fields),
-    *(("protocol", name) for name in Protocol.model_fields),
+    *(("network", name) for name in GhostNetwork.model_fields),
+    *(("protocol", name) for name in GhostProtocol.model_fields),
     *(("network", "initial_weights", name) for name in InitialWeights.model_fields),
     *(("protocol", "learning_rates", name) for name in LearningRates.model_fields),
 ]
@@ -265,3 +270,96 @@ def test_junk_gives_a_clear_error_or_none(path, junk, model):
         assert len(message) < 1000
     else:
         assert Specification.from_toml(spec.to_toml()) == spec
+
+
+def numbers(convert):
+    """Give fields of every kind, each number made by `convert`."""
+    return {
+        "sizes": [convert(n) for n in (5, 4, 3)],
+        "connections": [[convert(0), convert(1)], [convert(1), convert(2)]],
+        "ghosts": convert(7),
+        "batch_size": convert(20),
+        "half_life": convert(3),
+        "beta": convert(2),
+        "learning_rates": {"feedforward": [convert(1), convert(2)], "bias": convert(3)},
+        "initial_weights": {"feedforward": convert(2)},
+    }
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.uint16, lambda n: np.array(n)])
+def test_takes_whole_numbers_of_numpy(kind):
+    plain, given = numbers(int), numbers(kind)
+    expected = Specification.create(model="MB", **plain)
+    assert Specification.create(model="MB", **given) == expected
+    sections = {
+        "network": {"model": "MB"}
+        | {k: given[k] for k in given.keys() & GhostNetwork.model_fields},
+        "protocol": {k: given[k] for k in given.keys() & GhostProtocol.model_fields},
+    }
+    assert Specification.from_dict(sections) == expected
+    assert expected.replace(**given) == expected
+    assert type(Specification.create(**{"sizes": given["sizes"]}).network.sizes[0]) is int
+    assert Specification.from_toml(Specification.create(model="MB", **given).to_toml()) == expected
+
+
+def test_takes_floats_switches_words_and_arrays_of_numpy():
+    plain = Specification.create(
+        sizes=(5, 4, 3), model="MB", feedback=["alignment"], rate_function="tanh", dale=True,
+        lesion=0.25, beta=0.5, learning_rates={"feedforward": [0.5, 0.25]},
+        initial_weights={"ghost_bias": -0.5},
+    )  # fmt: skip
+    for real in (np.float64, np.float32, np.float16, np.longdouble, np.array):
+        given = Specification.create(
+            sizes=np.array([5, 4, 3]), model=np.str_("MB"), feedback=np.array(["alignment"]),
+            rate_function=np.str_("tanh"), dale=np.bool_(True), lesion=real(0.25), beta=real(0.5),
+            learning_rates={"feedforward": np.array([0.5, 0.25], np.float32)},
+            initial_weights={"ghost_bias": real(-0.5)},
+        )  # fmt: skip
+        assert given == plain
+        assert type(given.protocol.beta) is float
+        assert type(given.network.dale) is bool
+    dumped = plain.model_dump()
+    dumped["protocol"]["beta"] = np.float32(0.5)
+    assert Specification(**dumped) == plain
+    assert GhostProtocol(**dumped["protocol"]) == plain.protocol
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 2.0, np.float64(2), 2.5, "2", np.str_("2"),
+                                   np.timedelta64(2), np.datetime64("2020"), np.array([2]), None,
+                                   2j, np.complex64(2), b"2", np.nan])  # fmt: skip
+def test_what_is_no_whole_number(value):
+    for fields in (
+        {"batch_size": value},
+        {"sizes": (4, value, 2)},
+        {"model": "MB", "ghosts": [value]},
+        {"connections": [[0, 1], [1, value]]},
+    ):
+        with pytest.raises(SpecificationError, match=list(fields)[-1]):
+            Specification.create(**({"sizes": (4, 3, 2)} | fields))
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "2", np.str_("2"), np.nan, np.float32("inf"),
+                                   np.longdouble("1e4000"), np.complex64(2), np.array([2.0]),
+                                   None, 2j])  # fmt: skip
+def test_what_is_no_number(value):
+    for field in ("beta", "time_step", "ghost_rate", "lesion"):
+        with pytest.raises(SpecificationError, match=field):
+            Specification.create(sizes=(4, 3, 2), **{field: value})
+    if not isinstance(value, np.ndarray):  # one value for each of one projection
+        with pytest.raises(SpecificationError, match="ghost_feedback"):
+            Specification.create(sizes=(4, 3, 2), learning_rates={"ghost_feedback": value})
+
+
+@pytest.mark.parametrize(
+    "value", [1, 0, np.int64(1), "true", np.float64(1), None, np.array([True])]
+)
+def test_what_is_no_switch(value):
+    with pytest.raises(SpecificationError, match="biases"):
+        Specification.create(sizes=(4, 3, 2), biases=value)
+
+
+def test_sets_have_no_order():
+    with pytest.raises(SpecificationError, match="sizes"):
+        Specification.create(sizes={4, 3, 2})
+    with pytest.raises(SpecificationError, match="needs a mapping"):
+        Specification.from_dict("network")

@@ -19,6 +19,7 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 from brian2 import Clock, Network, NeuronGroup, Synapses, linked_var, ms, prefs, second
+from scipy.linalg import subspace_angles
 
 from ghost_spiking.datasets import load
 from ghost_spiking.dense import ClampedInput, DenseSynapses
@@ -144,8 +145,7 @@ plot_receptive_fields(weights.T, (12, 12), axes)
 # components span, but any rotation of them will do, so a single output need not be a single component. What can be compared is
 # the two spaces, by the angles between them, in degrees:
 components = np.linalg.svd(pieces, full_matrices=False)[2][:8].T
-cosines = np.linalg.svd(np.linalg.qr(weights)[0].T @ components, compute_uv=False)
-print(np.degrees(np.arccos(np.clip(cosines, -1, 1))).round(1))
+print(np.degrees(subspace_angles(weights, components)).round(1))
 print("norms of the weights:", np.linalg.norm(weights, axis=0).round(2))
 
 # %%

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._checks import Count, Positive, Whole, check
 from ..exceptions import DataError
 from ._idx import find_idx, read_idx
 
@@ -66,6 +67,9 @@ class Dataset:
     n_classes: int
 
     def __post_init__(self) -> None:
+        for field, kind in (("maximum", Positive), ("n_classes", Count)):
+            value = check(f"{self.name}: {field}", getattr(self, field), kind, DataError)
+            object.__setattr__(self, field, value)
         n_features = int(np.prod(self.image_shape))
         if self.images.ndim != 2 or self.images.shape[1] != n_features or not len(self.images):
             raise DataError(
@@ -93,16 +97,36 @@ class Dataset:
         return self.images.shape[1]
 
     def take(self, which: int | np.ndarray) -> Dataset:
-        """Give the first images, or those with the given indices."""
-        if isinstance(which, (int, np.integer)):
-            if not 1 <= which <= len(self):
-                raise DataError(f"{self.name}: has {len(self)} images, {which} were asked for")
-            which = np.arange(which)
-        return replace(self, images=self.images[which], labels=self.labels[which])
+        """Return the first images, or those with the given indices.
+
+        Parameters
+        ----------
+        which : int or array of int or bool
+            How many of the first; or the indices of some; or for each image whether to take it.
+
+        Raises
+        ------
+        DataError
+            There are no such images.
+        """
+        chosen = np.asarray(which)
+        if chosen.ndim == 0:
+            number = check(f"{self.name}: which", which, Count, DataError)
+            if number > len(self):
+                raise DataError(f"{self.name}: has {len(self)} images, {number} were asked for")
+            chosen = np.arange(number)
+        if chosen.dtype.kind not in "iub" or chosen.ndim != 1:
+            raise DataError(f"{self.name}: which: needs a number or indices, got {which!r}")
+        try:
+            return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        except IndexError as error:
+            raise DataError(f"{self.name}: which: {error}") from None
 
     def split(self, n_held_out: int, seed: int) -> tuple[Dataset, Dataset]:
-        """Give two random parts: all but `n_held_out` images, and those held out."""
-        if not 1 <= n_held_out < len(self):
+        """Return two random parts: all but `n_held_out` images, and those held out."""
+        n_held_out = check(f"{self.name}: n_held_out", n_held_out, Count, DataError)
+        seed = check(f"{self.name}: seed", seed, Whole, DataError)
+        if n_held_out >= len(self):
             raise DataError(
                 f"{self.name}: has {len(self)} images, {n_held_out} can't be held out of them"
             )

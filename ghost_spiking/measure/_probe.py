@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
+from .._checks import Positive, Whole, check
 from ..exceptions import DataError
 from ..models import Signal
 from ..simulation import Simulation
@@ -127,7 +128,7 @@ class Probe:
         }
         self._images = np.asarray(images)
         self._labels = np.asarray(labels)
-        self._maximum = maximum
+        self._maximum = check("Probe: maximum", maximum, Positive)
         self._simulation = Simulation(
             self.specification,
             device="numpy",
@@ -276,6 +277,7 @@ class Probe:
         -------
         Trace
         """
+        layer = check("Probe.trace: layer", layer, Whole, DataError)
         if layer not in self._signals:
             raise DataError(
                 f"layer {layer} has no units to trace; there are layers 1 to {len(self._signals)}"

@@ -38,7 +38,7 @@ from ._registry import (
     origin,
     register,
 )
-from ._sections import InitialWeights, LearningRates, Network, Protocol, Section
+from ._sections import InitialWeights, LearningRates, Network, Protocol
 
 __all__ = [
     "BIAS_UNIT",
@@ -60,7 +60,6 @@ __all__ = [
     "Projection",
     "Protocol",
     "Readout",
-    "Section",
     "Signal",
     "Silenced",
     "Start",

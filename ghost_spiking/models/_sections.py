@@ -4,47 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from .. import rate_functions
+from .._checks import Count, Flag, NotNegative, Positive, Section
 from ..graph import Connection, Graph
 from ..rate_functions import LINEAR, RateFunction, rate_function
 
-__all__ = [
-    "Count",
-    "Flag",
-    "Fraction",
-    "InitialWeights",
-    "LearningRates",
-    "Network",
-    "NotNegative",
-    "Number",
-    "Positive",
-    "Protocol",
-    "Section",
-    "Steps",
-]
-
-Count = Annotated[int, Field(ge=1, strict=True)]
-Steps = Annotated[int, Field(ge=0, strict=True)]
-Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-
-
-class Section(BaseModel):
-    """A table of a specification: immutable, and unknown fields are refused.
-
-    Examples
-    --------
-    >>> from ghost_spiking.models import Protocol, Section
-    >>> issubclass(Protocol, Section)
-    True
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = ["InitialWeights", "LearningRates", "Network", "Protocol"]
 
 
 class InitialWeights(Section):

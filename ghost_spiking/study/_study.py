@@ -18,8 +18,6 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -28,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from .._checks import Count, Flag, Number, Section, Whole, plain
 from ..exceptions import SpecificationError
 from ..models import fields
 from ..specification import Specification
@@ -35,15 +34,11 @@ from ._cells import Cell, describe
 
 __all__ = ["Range", "Sample", "Study"]
 
-_Count = Annotated[int, Field(ge=1, strict=True)]
-_Seed = Annotated[int, Field(ge=0, strict=True)]
-_Number = (
-    Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-)
+_WholeOrNot = Annotated[int, Field(strict=True)] | Number
 _Choices = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
-class Range(BaseModel):
+class Range(Section):
     """Numbers to draw from: whole ones if both bounds are whole (write 1.0 for others).
 
     Attributes
@@ -62,11 +57,9 @@ class Range(BaseModel):
     True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: _Number
-    high: _Number
-    log: Annotated[bool, Field(strict=True)] = False
+    low: _WholeOrNot
+    high: _WholeOrNot
+    log: Flag = False
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Range:
@@ -96,7 +89,7 @@ _RangeOrChoices = Annotated[
 ]
 
 
-class Sample(BaseModel):
+class Sample(Section):
     """A random sample of specifications.
 
     Attributes
@@ -116,10 +109,8 @@ class Sample(BaseModel):
     True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    samples: _Count
-    seed: _Seed = 0
+    samples: Count
+    seed: Whole = 0
     fields: Annotated[dict[str, _RangeOrChoices], Field(min_length=1)]
 
     def draw(self) -> Iterator[dict[str, Any]]:
@@ -134,7 +125,7 @@ class Sample(BaseModel):
             }
 
 
-class Study(BaseModel):
+class Study(Section):
     """A base specification, what is varied, and how each network is trained and judged.
 
     Use `load` for a TOML file or `from_dict`; both check all cells.
@@ -171,13 +162,11 @@ class Study(BaseModel):
 'protocol.beta = 3.0, seed 0', 'protocol.beta = 3.0, seed 1']
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     dataset: Annotated[str, Field(min_length=1)]
-    epochs: _Count
-    seeds: Annotated[tuple[_Seed, ...], Field(min_length=1)] = (0,)
-    held_out: _Count
-    limit: _Count | None = None
+    epochs: Count
+    seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
+    held_out: Count
+    limit: Count | None = None
     network: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
     grid: dict[str, _Choices] = {}
@@ -186,7 +175,8 @@ class Study(BaseModel):
     @field_validator("seeds", mode="before")
     @classmethod
     def _spread_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if type(value) is int and value > 0 else value
+        number = isinstance(value, int) and not isinstance(value, bool)
+        return tuple(range(value)) if number and value > 0 else value
 
     @field_validator("seeds")
     @classmethod
@@ -204,6 +194,9 @@ class Study(BaseModel):
         SpecificationError
             A field is unknown, missing or invalid, here or in the specification of any cell.
         """
+        data = plain(data)
+        if not isinstance(data, Mapping):
+            raise SpecificationError(f"needs a mapping of fields, got {data!r}")
         for key in data:
             if key not in cls.model_fields:
                 raise SpecificationError(_unknown("key", key, list(cls.model_fields)))

@@ -211,5 +211,5 @@ class Perceptron:
 
 def angle(a, b):
     """Angle in degrees between two arrays, taken as vectors."""
-    cosine = np.vdot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    u, v = (np.ravel(x) / np.linalg.norm(x) for x in (a, b))
+    return float(np.degrees(2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))))

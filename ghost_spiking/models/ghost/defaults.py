@@ -45,8 +45,7 @@ def defaults(
     graph : Graph
         Layers and connections.
     network, protocol : mapping
-        What is given, with one value for each projection. It is not validated yet, so nothing
-        here may depend on it being sensible.
+        What is given, with one value for each projection; valid.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def defaults(
     # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
     batch = protocol.get("batch_size", 100 if paired else 1)
     aligning = all(mode == "alignment" for mode in network.get("feedback", ("transpose",)))
-    noise = (100 / batch) ** 0.5 if type(batch) is int and 1 <= batch < 100 else 1.0
+    noise = max(1.0, 100 / batch) ** 0.5
 
     if paired:
         ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
@@ -76,7 +75,7 @@ def defaults(
         small = any(graph.sizes[layer] < 100 for layer in graph.feedback_targets)
         imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
     else:
-        ghosts = _counts(network.get("ghosts", (100,) * len(graph.ghost_layers)))
+        ghosts = network.get("ghosts", (100,) * len(graph.ghost_layers))
         beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
         imitate, cancel = 0.0, 20.0
         # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
@@ -87,7 +86,7 @@ def defaults(
     between = 1.0 / max(1, len(graph.ghost_layers) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
-    name = str(network.get("rate_function", "sigmoid"))
+    name = network.get("rate_function", "sigmoid")
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     bounded = steepness == 1.0  # rates are between 0 and 1
     # Homeostasis keeps the ghosts of MB sparse.
@@ -104,7 +103,7 @@ def defaults(
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
         return rate * steepness / noise
 
-    n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=False))
+    n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=True))
     if deep and aligning:
         # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
         gains = [
@@ -120,7 +119,7 @@ def defaults(
         return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) / noise
 
     def cancellation(pre: int) -> float:
-        rate = cancel / sum(n_ghosts.get(post, 1) for post in graph.above(pre))
+        rate = cancel / sum(n_ghosts[post] for post in graph.above(pre))
         return rate / noise if paired else rate  # MB needs it fast, within each image
 
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
@@ -180,9 +179,5 @@ def defaults(
 
 def _nearest(connections: tuple[tuple[int, int], ...], values: tuple[Any, ...]) -> dict[int, Any]:
     """Give each layer the value of the connection from the nearest layer below."""
-    ordered = sorted(zip(connections, values, strict=False), key=lambda item: item[0])
+    ordered = sorted(zip(connections, values, strict=True), key=lambda item: item[0])
     return {post: value for (_, post), value in ordered}
-
-
-def _counts(values: Any) -> tuple[int, ...]:
-    return tuple(value if type(value) is int and value > 0 else 1 for value in values)

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._sections import (
-    Count,
-    Flag,
-    Fraction,
-    InitialWeights,
-    LearningRates,
-    Network,
-    NotNegative,
-    Number,
-    Protocol,
-    Steps,
-)
+from ..._checks import Count, Flag, Fraction, NotNegative, Number, Whole
+from .._sections import InitialWeights, LearningRates, Network, Protocol
 
 __all__ = ["GhostInitialWeights", "GhostLearningRates", "GhostNetwork", "GhostProtocol"]
 
@@ -171,9 +161,9 @@ class GhostProtocol(Protocol):
     1500
     """
 
-    ghost_delay: Steps
-    ghost_onset: Steps
-    feedforward_onset: Steps
-    half_life: Steps
+    ghost_delay: Whole
+    ghost_onset: Whole
+    feedforward_onset: Whole
+    half_life: Whole
     ghost_rate: Number
     learning_rates: GhostLearningRates

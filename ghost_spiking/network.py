@@ -222,14 +222,17 @@ _Inputs = dict[str, dict[str, dict[tuple[str, str], tuple[str, str]]]]
 def _inputs(layout: Layout) -> _Inputs:
     """Name the variables that projections sum into.
 
-    Brian2's `Synapses` need one each, so several into one variable get a numbered one each, and
-    these are added.
+    Brian2's `Synapses` need one each, so several into one variable get a numbered one each, in the
+    order of the populations that they come from, and these are added.
     """
+    place = {STIMULUS: 0} | {item.name: k for k, item in enumerate(layout.populations, start=1)}
     sums: Any = defaultdict(lambda: defaultdict(dict))
-    for item in layout.projections:
-        for variable, side, unit in item.sums:
-            into = item.target if side == "post" else item.source
-            sums[into][variable][item.name, side] = unit
+    for post in (True, False):
+        for item in sorted(layout.projections, key=lambda p: place[p.source if post else p.target]):
+            for variable, side, unit in item.sums:
+                if (side == "post") == post:
+                    into = item.target if post else item.source
+                    sums[into][variable][item.name, side] = unit
     found: _Inputs = {item.name: {} for item in layout.populations}
     for into, variables in sums.items():
         for variable, parts in variables.items():

@@ -3,7 +3,6 @@
 When a name of the package changes, this file follows; the numbers do not.
 """
 
-import dataclasses
 import hashlib
 import os
 import platform
@@ -20,7 +19,7 @@ from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.datasets import Dataset
 from ghost_spiking.measure import Probe, compare_weights, flatten
 from ghost_spiking.runs import Run
-from ghost_spiking.values import initial_weights, intact_ghosts, run_time_values
+from ghost_spiking.values import drawn_values, initial_weights, run_time_values
 
 HERE = Path(__file__).parent
 #: Whole specifications, every field written out, each with what is to be done with it.
@@ -81,8 +80,9 @@ def draw(name):
 
 def spared(name):
     """Give the ghosts that a lesion spares, by layer."""
-    chosen = intact_ghosts(specification(name), SEED)
-    return {str(layer): np.flatnonzero(intact).tolist() for layer, intact in chosen.items()}
+    chosen = drawn_values(specification(name), SEED)
+    layers = {key: key.removeprefix("ghost_").removesuffix(".intact") for key in chosen}
+    return {layers[key]: np.flatnonzero(intact).tolist() for key, intact in chosen.items()}
 
 
 def run_values(name):
@@ -111,9 +111,13 @@ def trace(name, weights, images, labels):
     probe = Probe(spec, images[:2], labels[:2], maximum=MAXIMUM, seed=SEED)
     found = {}
     for layer in range(1, spec.network.n_layers + 1):
-        for key, value in dataclasses.asdict(probe.trace(weights, layer)).items():
-            if key != "layer" and value is not None:
-                found[f"{layer}/{key}"] = np.asarray(value)
+        trace = probe.trace(weights, layer)
+        found[f"{layer}/times"] = trace.times
+        found[f"{layer}/nudging_from"] = np.asarray(trace.nudging_from)
+        for signal in trace.signals:
+            if signal.label:  # as drawn beside the layer's units
+                key = {"state": "s", "ghost": "g"}.get(signal.name, signal.name)
+                found[f"{layer}/{key}"] = trace[signal.name]
     return found
 
 

@@ -73,6 +73,10 @@ def assert_same_numbers(found, expected, tolerance):
         assert a == pytest.approx(b, abs=tolerance, rel=tolerance, nan_ok=True), name
 
 
+def parts(case):
+    return tomllib.loads(computed.text_of(case))
+
+
 def trained_weights(name):
     return weights_of(frozen("numpy")[f"dense/{name}"])
 
@@ -81,7 +85,7 @@ def trained_weights(name):
 
 
 def test_stored_specifications_are_read_and_written_back_equal():
-    """Those of all runs of the experiments, and of all golden cases, to the letter."""
+    """Those of all runs of the experiments, and of all golden cases; fields may change places."""
     texts = {name: computed.text_of(case) for name, case in CASES.items()}
     for path in (EXPERIMENTS / "results" / "runs").glob("*.json"):
         saved = json.loads(path.read_text())
@@ -90,14 +94,14 @@ def test_stored_specifications_are_read_and_written_back_equal():
     assert len(texts) == 116 + len(CASES)
     for name, text in texts.items():
         specification = Specification.from_toml(text)
-        assert specification.to_toml() == text, name
+        assert tomllib.loads(specification.to_toml()) == tomllib.loads(text), name
         assert Specification.from_dict(specification.model_dump()) == specification, name
 
 
 @pytest.mark.parametrize("index", range(len(DEFAULTS["case"])))
 def test_defaults_are_resolved_as_ever(index):
     case = DEFAULTS["case"][index]
-    assert computed.resolved(case["choices"]) == computed.text_of(case)
+    assert tomllib.loads(computed.resolved(case["choices"])) == parts(case)
 
 
 def test_models_of_the_experiments_say_what_they_said():
@@ -109,15 +113,14 @@ def test_models_of_the_experiments_say_what_they_said():
         written = tomllib.loads(text)
         written["network"]["sizes"] = case["network"]["sizes"]
         text = Specification.from_toml(tomli_w.dumps(written)).to_toml()
-        assert text == computed.text_of(case), name
+        assert tomllib.loads(text) == parts(case), name
 
 
 def test_study_of_the_experiments_makes_the_same_networks():
     cells = Study.load(EXPERIMENTS / "studies" / "digits.toml").cells
     choices = [cell.parameters | {"seed": cell.seed} for cell in cells]
     assert choices == DEFAULTS["study"]["cells"]
-    first = computed.text_of(DEFAULTS["study"])
-    assert cells[0].specification.to_toml() == first
+    assert tomllib.loads(cells[0].specification.to_toml()) == parts(DEFAULTS["study"])
     for cell in cells:
         changed = {path.rpartition(".")[2]: value for path, value in cell.parameters.items()}
         assert cell.specification == cells[0].specification.replace(**changed)
@@ -128,7 +131,8 @@ def test_old_run_directories_load_and_go_on(name):
     """From version 0.1.0, in format 2, after one of two epochs, float32."""
     assert_frozen(computed.resume(name, *data()), "numpy", name)
     run = Run.load(HERE / name)
-    assert run.specification.to_toml() == (HERE / name / "spec.toml").read_text()
+    written = tomllib.loads((HERE / name / "spec.toml").read_text())
+    assert tomllib.loads(run.specification.to_toml()) == written
     assert [epoch.epoch for epoch in run.history] == [1]
 
 
@@ -174,8 +178,10 @@ def test_order_of_images_and_history(name):
     found, expected = computed.epochs(name, *data()), values()["epochs"][name]
     assert found["orders"] == expected["orders"]
     for row, frozen_row in zip(found["history"], expected["history"], strict=True):
-        if same_bits("numpy"):
-            assert row == frozen_row
+        if same_bits("numpy"):  # angles are computed in another way since
+            assert {k: v for k, v in row.items() if "alignment" not in k} == {
+                k: v for k, v in frozen_row.items() if "alignment" not in k
+            }
         assert_same_numbers(row, frozen_row, CLOSE)
 
 

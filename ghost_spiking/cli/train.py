@@ -33,6 +33,8 @@ __all__ = ["train"]
 
 #: Seconds between two drawings of the learning curves while it trains.
 _DRAW_EVERY = 5.0
+#: Brian2 counts units with 32 bits.
+_MOST = 2**31 - 1
 #: Exit code after Ctrl-C, as shells have it.
 _INTERRUPTED = 130
 #: What may be given together with --resume.
@@ -71,7 +73,7 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     type=click.Choice(["squared_error", "cross_entropy"]),
     help="Squared error of the output's rates, or cross-entropy of a softmax.",
 )
-@click.option("--ghosts", type=click.IntRange(min=1), help="Ghosts per layer (MB only).")
+@click.option("--ghosts", type=click.IntRange(1, _MOST), help="Ghosts per layer (MB only).")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
@@ -160,9 +162,7 @@ def train(
         Run.load(resume)  # nothing is written into what is not a run
         with lock(resume):
             run = Run.load(resume)
-            goal = _goal(run, epochs)
-            if goal is not None:
-                _go_on(run, goal, dataset if given else None, *saving, start)
+            _go_on(run, _goal(run, epochs), dataset if given else None, *saving, start)
         _report(Run.load(resume), as_json)
         return
     from ..datasets import load, place_of
@@ -210,8 +210,8 @@ def _folder_named(name: str) -> Path:
     return Run.create(path)
 
 
-def _goal(run: Run, epochs: int | None) -> int | None:
-    """Return how many epochs a run that goes on is to have, or None if it has them all."""
+def _goal(run: Run, epochs: int | None) -> int:
+    """Return how many epochs a run that goes on is to have."""
     done, goal = len(run.history), epochs or run.facts.goal
     if goal is None:
         raise SpecificationError(
@@ -222,13 +222,7 @@ def _goal(run: Run, epochs: int | None) -> int | None:
             f"--epochs: '{run.path}' has {done} epochs already, and --epochs counts all of them, "
             f"got {epochs}; give more than {done} to train it further. Nothing was changed"
         )
-    if goal > done or run.train_accuracy is None:
-        return goal
-    say(
-        f"'{run.path}' has all of its {done} epochs already; to train it further, give more with "
-        "--epochs, which counts all of them"
-    )
-    return None
+    return goal
 
 
 def _refuse_choices(ctx: click.Context) -> None:
@@ -266,6 +260,8 @@ def _specification(
         raise SpecificationError(
             f"--hidden: needs numbers of units such as 500 or 300,300, got '{hidden}'"
         ) from None
+    if max(layers) > _MOST:
+        raise SpecificationError(f"--hidden: at most {_MOST} units, got {max(layers)}")
     if "," in given.get("feedback", ""):
         given["feedback"] = given["feedback"].split(",")
     if "model" in given:
@@ -321,7 +317,24 @@ def _go_on(
     from ..runs import versions
 
     training, test = data_of_run(run, dataset)
-    facts = run.facts
+    news = {
+        "dataset": place_of(dataset or str(run.facts.dataset)),
+        "training_data": training.fingerprint,
+        "test_data": test.fingerprint,
+        "goal": goal,
+    }
+    facts = run.facts.model_copy(update=news)
+    if facts != run.facts:
+        run = replace(run, facts=facts)
+        run.save()
+    run.write_copies()  # if the process that wrote it was killed, they are behind
+    draw_learning_curves(run.path, run.history)
+    if len(run.history) >= goal and run.train_accuracy is not None:
+        say(
+            f"'{run.path}' has all of its {len(run.history)} epochs already; to train it further, "
+            "give more with --epochs, which counts all of them"
+        )
+        return
     now = versions()
     changed = [f"{n} {facts.versions.get(n)}" for n in now if facts.versions.get(n) != now[n]]
     if changed:
@@ -329,17 +342,6 @@ def _go_on(
     engine, precision = facts.engine or "dense", facts.precision or "float32"
     trainer = _new_trainer(run.specification, training, test, engine, precision, facts.seed or 0)
     run.restore(trainer)
-    facts = facts.model_copy(
-        update={
-            "dataset": place_of(dataset or str(facts.dataset)),
-            "training_data": training.fingerprint,
-            "test_data": test.fingerprint,
-            "goal": goal,
-        }
-    )
-    run = replace(run, facts=facts)
-    run.save()  # what is new, and copies that a process that was killed has left behind
-    draw_learning_curves(run.path, run.history)
     _train_epochs(trainer, run.path, facts, save_every, measure, run.seconds - start)
 
 

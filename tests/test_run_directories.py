@@ -220,6 +220,39 @@ def test_old_checksum_is_compared(run, place, tmp_path):
     assert "training images or labels in" in error_of("show", run, "--dataset", images)
 
 
+def test_results_of_an_epoch_that_was_stopped(tmp_path):
+    """Weights in the middle of an epoch are not those that the history has an accuracy of."""
+    trainer = trained()
+    path = Run.create(tmp_path / "run")
+    Run.of(trainer, path, train_accuracy=12.0).save()
+    assert Run.load(path).train_accuracy == 12
+    assert Run.load(path).test_accuracy == trainer.history[0].test_accuracy
+    trainer.responses = np.zeros((20, 10), np.float32)
+    trainer.simulation.presented += 1
+    Run.of(trainer, path).save()
+    loaded = Run.load(path)
+    assert (loaded.train_accuracy, loaded.test_accuracy) == (None, None)
+    Run.of(trainer, path, train_accuracy=13.0, test_accuracy=14.0).save()
+    loaded = Run.load(path)
+    assert (loaded.train_accuracy, loaded.test_accuracy) == (13, 14)
+    # An older state of the same training does not replace it.
+    trainer.responses = trainer.responses[:10]
+    trainer.simulation.presented -= 1
+    with pytest.raises(RunError, match="was not replaced"):
+        Run.of(trainer, path).save()
+
+
+def test_picture_that_can_not_be_drawn(run):
+    """It is an error of `show`, and no reason to end a training."""
+    for name in ("learning_curves.png", "angles.png"):
+        (run / name).unlink(missing_ok=True)
+        (run / name).mkdir()
+    assert "pictures can't be drawn in" in error_of("show", run)
+    result = well("train", "--resume", run, "--epochs", 3)
+    assert "the learning curves can't be drawn" in result.stderr
+    assert len(Run.load(run).history) == 3
+
+
 def to_format_2(source, target, **facts):
     """Write a run as the version before did."""
     run = Run.load(source)
@@ -573,28 +606,25 @@ def test_fewer_epochs_than_there_are(run):
 @pytest.mark.slow
 def test_resumed_run_killed_at_twenty_moments(place, tmp_path):
     """SIGKILL at random moments; whatever is left says the truth, and goes on to the same bits."""
-    options = ("--dataset", place / "images", *OPTIONS, "--epochs", 80, "--out", tmp_path / "whole")
-    whole = start(*options)
-    assert whole.wait(600) == 0
-    run = shutil.copytree(place / "runs" / "2", tmp_path / "run")
+    goal = ("--epochs", 200)
+    whole = shutil.copytree(place / "runs" / "2", tmp_path / "whole")
+    began = time.monotonic()
+    process = start("--resume", whole, *goal)
+    output = process.communicate(timeout=600)[0].decode()
+    assert process.returncode == 0, output
+    duration = time.monotonic() - began
     chance = random.Random(1)
-    kills = 0
-    while kills < 20:
-        began = time.monotonic()
-        process = start("--resume", run, "--epochs", 80)
-        time.sleep(chance.uniform(0.5, 4.0))
-        if process.poll() is not None:  # it has come to its end: once more from the start
-            assert process.returncode == 0, process.communicate()[0]
-            assert_same_run(run, tmp_path / "whole")
-            shutil.rmtree(run)
-            shutil.copytree(place / "runs" / "2", run)
-            continue
+    reached = set()
+    for number in range(20):
+        run = shutil.copytree(place / "runs" / "2", tmp_path / f"killed{number}")
+        process = start("--resume", run, *goal)
+        time.sleep(chance.uniform(0.1, 0.98) * duration)
         kill_group(process)
-        kills += 1
-        assert time.monotonic() - began < 60
-        Run.load(run)
+        reached.add(len(Run.load(run).history))
         well("show", run)
         assert_agrees(run)
-    well("train", "--resume", run, "--epochs", 80)
-    assert_same_run(run, tmp_path / "whole")
-    assert_agrees(run)
+        well("train", "--resume", run)
+        assert_same_run(run, whole)
+        assert_agrees(run)
+        assert not list(run.glob("*.part"))
+    assert len(reached - {2, 200}) > 5

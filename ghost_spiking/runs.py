@@ -197,8 +197,7 @@ class Run:
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            # A training that was killed before it saved anything may leave these.
-            taken = [p for p in path.iterdir() if p.name != _LOCK and p.suffix != ".part"]
+            taken = [file for file in path.iterdir() if not _is_left_over(file)]
         except FileExistsError:  # it is a file
             taken = [path]
         except OSError as error:
@@ -273,9 +272,23 @@ class Run:
         """
         if changes := self.facts.changes(training, test):
             raise DataError(
-                f"'{self.path}' had other data than '{self.facts.dataset}' has now; changed: "
-                f"{', '.join(changes)}. Bring back what it had, or name another place with "
-                "--dataset (where evaluate takes any images)"
+                f"'{self.path}' did not have these images; changed: {', '.join(changes)}. Bring "
+                "back what it had, or name another place with --dataset (where evaluate takes any "
+                "images)"
+            )
+
+    def check_resumable(self) -> None:
+        """Refuse to go on with runs of version 0.1.
+
+        Raises
+        ------
+        RunError
+            It was saved by a version that did not note all that is needed.
+        """
+        if self.presented < 0:
+            raise RunError(
+                f"'{self.path}' was saved by version 0.1, without what is needed to go on; it "
+                "can be shown and evaluated"
             )
 
     def restore(self, training: Training) -> None:
@@ -295,11 +308,7 @@ class Run:
         DataError
             The training has other images.
         """
-        if self.presented < 0:
-            raise RunError(
-                f"'{self.path}' was saved by version 0.1, without what is needed to go on; it "
-                "can be shown and evaluated"
-            )
+        self.check_resumable()
         self.check_data(training.training, training.test)
         simulation = training.simulation
         given = {
@@ -330,6 +339,7 @@ class Run:
             The disk is full, or can't be written to; or another process or training writes to
             this directory. What is there stays.
         """
+        self.check_resumable()
         text = {
             "facts": json.dumps(self.summary()),
             "specification": self.specification.to_toml(),
@@ -504,9 +514,14 @@ def _take_over(path: Path, held: FileLock, file: Path) -> None:
     with contextlib.suppress(OSError):
         if not isinstance(held, SoftFileLock):  # where the system has no locks; says it itself
             file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
-        for part in path.glob("*.part"):
-            if part.name.startswith(_OWN):
-                part.unlink()
+        for found in path.glob("*.part"):
+            if _is_left_over(found):
+                found.unlink()
+
+
+def _is_left_over(file: Path) -> bool:
+    """Tell whether a training that was killed has left this file, and nobody needs it."""
+    return file.name == _LOCK or (file.suffix == ".part" and file.name.startswith(_OWN))
 
 
 def _owner(file: Path) -> str:
@@ -612,11 +627,14 @@ def _results(
 ) -> dict[str, Any]:
     """Take the results out of a summary; those of format 2 may be of an earlier epoch."""
     now = known.get("epochs") == len(history)
-    given = {name: known.get(name) if now else None for name in ("train_accuracy", "test_accuracy")}
+    train, test = (
+        float(known[name]) if now and known.get(name) is not None else None
+        for name in ("train_accuracy", "test_accuracy")
+    )
     return {
         "seconds": float(known.get("seconds", sum(epoch.seconds for epoch in history))),
-        "train_accuracy": given["train_accuracy"],
-        "test_accuracy": _test_accuracy(history, responses, given["test_accuracy"]),
+        "train_accuracy": train,
+        "test_accuracy": _test_accuracy(history, responses, test),
     }
 
 

@@ -83,7 +83,7 @@ def show(run: Path, dataset: str | None, suffix: str) -> None:
     click.echo(loaded.specification.to_toml())
     for key, value in loaded.summary().items():
         if value is None:
-            value = "not known, as the training did not come to its end; evaluate gives it"
+            value = "not known; ghost-spiking evaluate gives it"
         click.echo(f"{key}: {value}")
     for epoch in loaded.history:
         click.echo(

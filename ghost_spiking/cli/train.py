@@ -212,6 +212,7 @@ def _folder_named(name: str) -> Path:
 
 def _goal(run: Run, epochs: int | None) -> int:
     """Return how many epochs a run that goes on is to have."""
+    run.check_resumable()
     done, goal = len(run.history), epochs or run.facts.goal
     if goal is None:
         raise SpecificationError(

@@ -1,12 +1,17 @@
 """Run directories: everything that is needed to look at a training, or to go on with it.
 
 The run itself is one file, ``run.npz``, which is replaced as a whole, so that it is complete at
-any time, whatever happens. The other files repeat parts of it for people and programs:
-``spec.toml``, ``history.csv`` and ``run.json``.
+any time, whatever happens, and all that it says belongs to one moment. The other files repeat
+parts of it for people and programs: ``spec.toml``, ``history.csv`` and ``run.json``. A process that
+is killed between two of them leaves them behind the run; `Run.write_copies` mends that.
+
+Who writes holds a lock, the file ``run.lock``. The operating system takes it back when the process
+ends, however it ends. Readers need none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import errno
@@ -14,34 +19,129 @@ import io
 import json
 import os
 import platform
+import secrets
+import socket
+import threading
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from filelock import FileLock, SoftFileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .datasets import Dataset
-from .exceptions import RunError, SpecificationError
+from . import __version__
+from .datasets import Dataset, Fingerprint
+from .exceptions import DataError, RunError, SpecificationError
 from .specification import Specification
 from .training import Epoch, Training
 
-__all__ = ["FORMAT", "Run", "checksum", "versions", "write_atomically"]
+__all__ = ["FORMAT", "Facts", "Run", "checksum", "lock", "versions", "write_atomically"]
 
-#: Version of the layout of a run. Runs of format 1 (version 0.1) can be read, but not resumed.
-FORMAT = 2
+#: Version of the layout of a run. Those of format 1 (version 0.1) can be read, but not resumed;
+#: those of format 2 have no `Fingerprint`, and facts in them may be older than their weights.
+FORMAT = 3
 _FILE = "run.npz"
+_LOCK = "run.lock"
+#: Files that only the holder of the lock writes.
+_OWN = (_FILE, "spec.toml", "history.csv", "run.json", "learning_curves.png")
+#: Seconds to wait for a lock: whoever repairs copies or saves from Python needs it for a moment.
+_PATIENCE = 3.0
 #: What can go wrong when a file is not what it should be.
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zlib.error)
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, MemoryError),
+    *(zlib.error, zipfile.BadZipFile),
+)
 _WEIGHTS = "weights/"
+#: Threads of this process take turns.
+_saving, _switching = threading.Lock(), threading.Lock()
+
+
+class Facts(BaseModel):
+    """How a run was made: nothing in it depends on how far the training has come.
+
+    Attributes
+    ----------
+    dataset : str or None
+        Where the images are: what `ghost_spiking.datasets.load` takes, with an absolute path.
+    limit : int or None
+        Only so many of the training images are learned.
+    training_data, test_data : Fingerprint or None
+        Tell whether the images are still the same.
+    checksum : str or None
+        The same for the training images, as earlier versions noted it.
+    engine, precision, seed
+        As in `Simulation`; the seed is also that of the order of images.
+    goal : int or None
+        How many epochs it is to have.
+    versions : dict of str to str
+        Versions that it began with, see `versions`.
+    notes : dict
+        Whatever else is to be kept with the run, in types that JSON knows.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Simulation, Specification, Training
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.runs import Facts
+    >>> simulation = Simulation(Specification.create(sizes=(64, 20, 10)), device="numpy")
+    >>> facts = Facts.of(Training(simulation, *load("digits")), goal=5)
+    >>> facts.dataset, facts.seed, facts.goal
+    ('digits', 0, 5)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    training_data: Fingerprint | None = None
+    test_data: Fingerprint | None = None
+    checksum: str | None = None
+    engine: Literal["dense", "synapses"] | None = None
+    precision: Literal["float32", "float64"] | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    goal: Annotated[int, Field(ge=0)] | None = None
+    versions: dict[str, str] = {}
+    notes: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, training: Training, **known: Any) -> Facts:
+        """Take what a training knows; `known` adds to it, or replaces it."""
+        simulation, images = training.simulation, training.training
+        found: dict[str, Any] = {
+            "dataset": images.name,
+            "limit": len(images),
+            "training_data": images.fingerprint,
+            "test_data": training.test.fingerprint if training.test else None,
+            "engine": simulation.engine,
+            "precision": simulation.precision.name,
+            "seed": int(training.seed),
+            "versions": versions(),
+        }
+        return cls(**(found | known))
+
+    def changes(self, training: Dataset, test: Dataset | None) -> list[str]:
+        """Return what images and labels do not have in common with those of the run, in words."""
+        parts = {"training": (self.training_data, training), "test": (self.test_data, test)}
+        changes = [
+            f"{part} {change}"
+            for part, (noted, data) in parts.items()
+            if noted is not None and data is not None
+            for change in data.changes_since(noted)
+        ]
+        if self.training_data is None and self.checksum not in (None, checksum(training)):
+            places = " or ".join(f"'{file}'" for file in training.files)
+            changes.append("training images or labels" + (f" in {places}" if places else ""))
+        return changes
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training on disk.
+    """A training on disk, at one moment; nothing in it belongs to another moment.
 
     Attributes
     ----------
@@ -53,12 +153,16 @@ class Run:
         By projection, in the paper's shapes.
     history : list of Epoch
         Epochs so far.
-    facts : dict
-        Data set, engine, seed, versions and results.
+    facts : Facts
+        How it was made: data, engine, seed, versions.
     presented : int
         Presentations (mini-batches) that the network has learned from.
     responses : array, shape (n_presented, n_classes)
         Responses in an epoch that was stopped before its end.
+    seconds : float
+        Duration of the training so far.
+    train_accuracy, test_accuracy : float or None
+        Percent of the images that these weights classify correctly; None if nobody has looked.
 
     Examples
     --------
@@ -74,44 +178,118 @@ class Run:
     specification: Specification
     weights: dict[str, np.ndarray]
     history: list[Epoch]
-    facts: dict[str, Any]
+    facts: Facts
     presented: int = 0
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    seconds: float = 0.0
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
 
     @staticmethod
     def create(path: str | os.PathLike[str]) -> Path:
-        """Make a new run directory.
+        """Make a new run directory, or take one with nothing in it.
 
         Raises
         ------
         RunError
-            It exists already, or can't be made.
+            There is something in it already, or it can't be made.
         """
         path = Path(path)
         try:
-            path.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
+            path.mkdir(parents=True, exist_ok=True)
+            taken = [file for file in path.iterdir() if not _is_left_over(file)]
+        except FileExistsError:  # it is a file
+            taken = [path]
+        except OSError as error:
+            raise RunError(f"the run directory '{path}' can't be made: {error}") from None
+        if taken:
             raise RunError(
                 f"the run directory '{path}' exists already; choose another one with --out, or "
                 "go on with it with --resume"
-            ) from None
-        except OSError as error:
-            raise RunError(f"the run directory '{path}' can't be made: {error}") from None
+            )
         return path
 
     @classmethod
-    def of(cls, training: Training, path: Path, facts: dict[str, Any]) -> Run:
-        """Take the state of a training."""
-        simulation = training.simulation
+    def of(
+        cls,
+        training: Training,
+        path: str | os.PathLike[str],
+        facts: Facts | None = None,
+        *,
+        seconds: float | None = None,
+        train_accuracy: float | None = None,
+        test_accuracy: float | None = None,
+    ) -> Run:
+        """Take the state of a training.
+
+        Parameters
+        ----------
+        training : Training
+            What to save.
+        path : path
+            The directory, as from `create`.
+        facts : Facts, optional
+            How it was made; by default what the training knows.
+        seconds : float, optional
+            Duration so far; by default that of all epochs.
+        train_accuracy, test_accuracy : float, optional
+            Percent of the images that the weights classify correctly. After a whole epoch the
+            history has the second one.
+        """
+        simulation, history = training.simulation, list(training.history)
         return cls(
-            path,
+            Path(path),
             simulation.specification,
-            simulation.weights,
-            training.history,
-            facts,
+            dict(simulation.weights),
+            history,
+            facts or Facts.of(training),
             simulation.presented,
             training.responses,
+            sum(epoch.seconds for epoch in history) if seconds is None else seconds,
+            train_accuracy,
+            _test_accuracy(history, training.responses, test_accuracy),
         )
+
+    def summary(self) -> dict[str, Any]:
+        """Return all that is said of a run, but for its history: ``run.json``."""
+        return {
+            "format": FORMAT,
+            **self.facts.model_dump(mode="json", exclude_none=True),
+            "epochs": len(self.history),
+            "presented": self.presented,
+            "seconds": self.seconds,
+            "train_accuracy": self.train_accuracy,
+            "test_accuracy": self.test_accuracy,
+        }
+
+    def check_data(self, training: Dataset, test: Dataset | None) -> None:
+        """Compare images with those of the run.
+
+        Raises
+        ------
+        DataError
+            They are others; the message names what has changed, and in which file.
+        """
+        if changes := self.facts.changes(training, test):
+            raise DataError(
+                f"'{self.path}' did not have these images; changed: {', '.join(changes)}. Bring "
+                "back what it had, or name another place with --dataset (where evaluate takes any "
+                "images)"
+            )
+
+    def check_resumable(self) -> None:
+        """Refuse to go on with runs of version 0.1.
+
+        Raises
+        ------
+        RunError
+            It was saved by a version that did not note all that is needed.
+        """
+        if self.presented < 0:
+            raise RunError(
+                f"'{self.path}' was saved by version 0.1, without what is needed to go on; it "
+                "can be shown and evaluated"
+            )
 
     def restore(self, training: Training) -> None:
         """Bring a training to the state that was saved; it goes on as if never stopped.
@@ -119,19 +297,34 @@ class Run:
         Parameters
         ----------
         training : Training
-            Made with the same data and seed, for a simulation of this run's specification.
+            Made with the same data and seed, for a simulation of this run's network. Another
+            protocol is taken as a wish to go on with that one.
 
         Raises
         ------
         RunError
-            The run was saved by a version that did not note all that is needed.
+            The run was saved by a version that did not note all that is needed, or the training
+            has another seed, precision, engine or network.
+        DataError
+            The training has other images.
         """
-        if self.presented < 0:
-            raise RunError(
-                f"'{self.path}' was saved by version 0.1, without what is needed to go on; it "
-                "can be shown and evaluated"
-            )
+        self.check_resumable()
+        self.check_data(training.training, training.test)
         simulation = training.simulation
+        given = {
+            "seed": training.seed,
+            "engine": simulation.engine,
+            "precision": simulation.precision.name,
+            "shapes of weights": {name: w.shape for name, w in simulation.weights.items()},
+        }
+        saved = {name: getattr(self.facts, name, None) for name in given}
+        saved["shapes of weights"] = {name: w.shape for name, w in self.weights.items()}
+        for name, value in given.items():
+            if saved[name] is not None and saved[name] != value:
+                raise RunError(
+                    f"'{self.path}' can't go on in this training: its {name} is {saved[name]}, "
+                    f"that of the training is {value}"
+                )
         simulation.weights = {name: weight.copy() for name, weight in self.weights.items()}
         simulation.presented = self.presented
         training.history[:] = self.history
@@ -143,13 +336,14 @@ class Run:
         Raises
         ------
         RunError
-            The disk is full, or can't be written to.
+            The disk is full, or can't be written to; or another process or training writes to
+            this directory. What is there stays.
         """
-        facts = {"format": FORMAT, "versions": versions()} | self.facts
+        self.check_resumable()
         text = {
-            "facts": json.dumps(facts),
+            "facts": json.dumps(self.summary()),
             "specification": self.specification.to_toml(),
-            "history": json.dumps([dataclasses.asdict(epoch) for epoch in self.history]),
+            "history": json.dumps(_rows(self.history)),
         }
         arrays = {_WEIGHTS + name: weight for name, weight in self.weights.items()}
         arrays |= {name: np.array(value) for name, value in text.items()}
@@ -157,18 +351,64 @@ class Run:
         buffer = io.BytesIO()
         # numpy's annotations take every keyword for its own option allow_pickle
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        with _saving, lock(self.path):
+            self._check_succession()
+            try:
+                write_atomically(self.path / _FILE, buffer.getvalue())
+            except OSError as error:
+                there = (self.path / _FILE).exists()
+                kept = "; what was saved before is still there" if there else ""
+                raise RunError(f"'{self.path}' can't be saved: {_reason(error)}{kept}") from None
+            self.write_copies()
+
+    def write_copies(self) -> None:
+        """Write the files for people and programs, where they do not say the same already.
+
+        Raises
+        ------
+        RunError
+            The disk is full, or can't be written to.
+        """
+        copies = {
+            "spec.toml": self.specification.to_toml(),
+            "history.csv": _table(self.history),
+            "run.json": json.dumps(self.summary(), indent=2) + "\n",
+        }
+        for name, text in copies.items():
+            try:
+                try:
+                    same = (self.path / name).read_bytes() == text.encode()
+                except FileNotFoundError:
+                    same = False
+                if not same:
+                    write_atomically(self.path / name, text.encode())
+            except OSError as error:
+                raise RunError(
+                    f"'{self.path}' is saved, but its {name} can't be written: {_reason(error)}"
+                ) from None
+
+    def _check_succession(self) -> None:
+        """Refuse to replace what this training has not come from.
+
+        The lock keeps other processes out, but not a second training of the same process, or one
+        that was loaded before another went on.
+        """
         try:
-            write_atomically(self.path / _FILE, buffer.getvalue())
-            write_atomically(self.path / "spec.toml", text["specification"].encode())
-            write_atomically(self.path / "history.csv", _table(self.history).encode())
-            readable = json.dumps(facts, indent=2) + "\n"
-            write_atomically(self.path / "run.json", readable.encode())
-        except OSError as error:
-            reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-            kept = "what was saved before is still there; " if (self.path / _FILE).exists() else ""
+            with open(self.path / _FILE, "rb") as file, np.load(file) as archive:
+                later = json.loads(str(archive["facts"]))["format"] > FORMAT
+                rows = json.loads(str(archive["history"]))
+                presented = int(archive["presented"])
+        except _DAMAGE:  # there is none, or nothing that could be lost
+            return
+        if later:
+            raise RunError(f"'{self.path}' was saved by a later version, which must go on with it")
+        same_start = _identities(rows) == _identities(_rows(self.history[: len(rows)]))
+        if not same_start or (len(rows) == len(self.history) and presented > self.presented):
             raise RunError(
-                f"'{self.path}' can't be saved: {reason}; {kept}make room and use --resume"
-            ) from None
+                f"'{self.path}' was saved by another training, which has {len(rows)} epochs and "
+                f"{presented} presentations that this one did not come from; it was not replaced. "
+                "Save this one in another directory"
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -180,40 +420,122 @@ class Run:
             It is missing, damaged, written by a later version, or something else.
         """
         path = Path(path)
-        if (path / "weights.npz").is_file() and not (path / _FILE).exists():
-            return _load_format_1(path)
-        if not (path / _FILE).is_file():
-            raise RunError(f"'{path}' is not a run directory: it has no {_FILE}")
+        try:
+            if (path / "weights.npz").is_file() and not (path / _FILE).exists():
+                return _load_format_1(path)
+            if not (path / _FILE).is_file():
+                raise RunError(f"'{path}' is not a run directory: {_what_else(path)}")
+        except OSError as error:
+            raise RunError(f"'{path}' can't be read: {error.strerror}") from None
         try:
             # numpy leaves a damaged file open that it has opened itself
             with open(path / _FILE, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-            facts = json.loads(str(arrays["facts"]))
-            if facts["format"] != FORMAT:
+            known = json.loads(str(arrays["facts"]))
+            if known["format"] not in (2, FORMAT):
                 raise RunError(
-                    f"'{path}' has the format {facts['format']}; this version reads up to {FORMAT}"
+                    f"'{path}' has the format {known['format']}; this version reads up to {FORMAT}"
                 )
+            history = [Epoch(**row) for row in json.loads(str(arrays["history"]))]
+            weights = {
+                name.removeprefix(_WEIGHTS): array
+                for name, array in arrays.items()
+                if name.startswith(_WEIGHTS)
+            }
             run = cls(
                 path,
                 Specification.from_toml(str(arrays["specification"])),
-                {
-                    name.removeprefix(_WEIGHTS): array
-                    for name, array in arrays.items()
-                    if name.startswith(_WEIGHTS)
-                },
-                [Epoch(**row) for row in json.loads(str(arrays["history"]))],
-                facts,
+                weights,
+                history,
+                _facts(known, weights),
                 int(arrays["presented"]),
                 arrays["responses"],
+                **_results(known, history, arrays["responses"]),
             )
-        except (*_DAMAGE, zipfile.BadZipFile) as error:
-            raise RunError(f"'{path / _FILE}' is damaged, or not a run: {error}") from None
+        except _DAMAGE as error:
+            raise RunError(
+                f"'{path / _FILE}' is damaged, or not a run: {_in_one_line(error)}"
+            ) from None
         _check_weights(run)
         return run
 
 
+@contextlib.contextmanager
+def lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Be the only process that writes in a run directory.
+
+    To hold it through a training, as the command line does, refuses a second one before it has
+    trained rather than when it saves. It is one lock for all of a process, which may take it again
+    and again. It ends with the process, even if that is killed.
+
+    Raises
+    ------
+    RunError
+        Another process holds it, which the message names; or the directory can't be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ghost_spiking.runs import Run, lock
+    >>> path = Run.create(tempfile.mkdtemp())
+    >>> with lock(path):
+    ...     [file.name for file in path.iterdir()]
+    ['run.lock']
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RunError(f"'{path}' is not a run directory: there is no such directory")
+    file = path.resolve() / _LOCK
+    held = FileLock(file, timeout=_PATIENCE, is_singleton=True, thread_local=False)
+    with _switching:
+        try:
+            held.acquire()
+        except Timeout:
+            raise RunError(
+                f"'{path}' is being written by {_owner(file)}; wait until that has ended"
+            ) from None
+        except OSError as error:
+            raise RunError(f"'{path}' can't be written to: {_reason(error)}") from None
+        if held.lock_counter == 1:
+            _take_over(path, held, file)
+    try:
+        yield
+    finally:
+        with _switching:
+            if held.lock_counter == 1 and not isinstance(held, SoftFileLock):
+                # Whoever has opened it meanwhile notices that it has no name any more.
+                with contextlib.suppress(OSError):
+                    file.unlink()
+            held.release()
+
+
+def _take_over(path: Path, held: FileLock, file: Path) -> None:
+    """Say who writes, and remove what a process that was killed has not finished."""
+    with contextlib.suppress(OSError):
+        if not isinstance(held, SoftFileLock):  # where the system has no locks; says it itself
+            file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
+        for found in path.glob("*.part"):
+            if _is_left_over(found):
+                found.unlink()
+
+
+def _is_left_over(file: Path) -> bool:
+    """Tell whether a training that was killed has left this file, and nobody needs it."""
+    return file.name == _LOCK or (file.suffix == ".part" and file.name.startswith(_OWN))
+
+
+def _owner(file: Path) -> str:
+    try:
+        pid, host, *_ = file.read_text().splitlines()
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {pid} on {host}"
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file as a whole: at any time, whatever happens, the old or the new one is there.
+
+    Several may write at the same time; the last one to end wins.
 
     Examples
     --------
@@ -225,7 +547,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     >>> path.read_text()
     'all of it'
     """
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -238,7 +560,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def checksum(dataset: Dataset) -> str:
-    """Give a number that tells whether a training would go on with the same images.
+    """Return what runs of format 2 noted of their training images; see `Dataset.fingerprint`.
 
     Examples
     --------
@@ -268,9 +590,21 @@ def _check_weights(run: Run) -> None:
             raise RunError(f"'{run.path}' is damaged: weights '{name}' are not all finite")
 
 
+def _rows(history: Sequence[Epoch]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(epoch) for epoch in history]
+
+
+def _identities(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what tells epochs of different trainings apart.
+
+    That is neither how long they took nor measurements, which callbacks may still add.
+    """
+    kept = ("epoch", "online_accuracy", "online_loss", "test_accuracy", "test_loss")
+    return [json.dumps([row[name] for name in kept]) for row in rows]
+
+
 def _table(history: Sequence[Epoch]) -> str:
-    rows = [dataclasses.asdict(epoch) for epoch in history]
-    rows = [row | row.pop("measurements") for row in rows]
+    rows = [row | row.pop("measurements") for row in _rows(history)]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -279,9 +613,65 @@ def _table(history: Sequence[Epoch]) -> str:
     return text.getvalue()
 
 
+def _facts(known: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Facts:
+    """Take the facts out of a summary; whatever earlier versions were told besides are notes."""
+    ours: dict[str, Any] = {"precision": next(iter(weights.values())).dtype.name}
+    ours |= {name: value for name, value in known.items() if name in Facts.model_fields}
+    derived = {"format", "epochs", "presented", "seconds", "train_accuracy", "test_accuracy"}
+    notes = {name: value for name, value in known.items() if name not in {*ours, *derived}}
+    return Facts.model_validate(ours | ({"notes": ours.get("notes", {}) | notes}))
+
+
+def _results(
+    known: Mapping[str, Any], history: Sequence[Epoch], responses: np.ndarray
+) -> dict[str, Any]:
+    """Take the results out of a summary; those of format 2 may be of an earlier epoch."""
+    now = known.get("epochs") == len(history)
+    train, test = (
+        float(known[name]) if now and known.get(name) is not None else None
+        for name in ("train_accuracy", "test_accuracy")
+    )
+    return {
+        "seconds": float(known.get("seconds", sum(epoch.seconds for epoch in history))),
+        "train_accuracy": train,
+        "test_accuracy": _test_accuracy(history, responses, test),
+    }
+
+
+def _test_accuracy(
+    history: Sequence[Epoch], responses: np.ndarray, evaluated: float | None
+) -> float | None:
+    """Return that of the last epoch, unless the network has learned since then."""
+    if history and not len(responses):
+        accuracy = history[-1].test_accuracy
+        return None if np.isnan(accuracy) else accuracy
+    return evaluated
+
+
+def _what_else(path: Path) -> str:
+    if path.is_file():
+        return "it is a file"
+    if (path / "cells").is_dir():
+        return "it is the folder of a study, which goes on with ghost-spiking study"
+    return f"it has no {_FILE}"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room and use --resume"
+    return error.strerror or str(error)
+
+
+def _in_one_line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split())
+
+
 def _load_format_1(path: Path) -> Run:
     try:
-        facts = json.loads((path / "run.json").read_text())
+        known = json.loads((path / "run.json").read_text())
         with np.load(path / "weights.npz", allow_pickle=False) as archive:
             weights = {name: archive[name] for name in archive.files}
         with open(path / "history.csv", newline="") as file:
@@ -297,9 +687,10 @@ def _load_format_1(path: Path) -> Run:
                 for row in csv.DictReader(file)
             ]
         specification = Specification.load(path / "spec.toml")
-        run = Run(path, specification, weights, history, dict(facts), presented=-1)
-    except (*_DAMAGE, zipfile.BadZipFile, SpecificationError) as error:
-        raise RunError(f"'{path}' is damaged: {error}") from None
+        facts, results = _facts(known, weights), _results(known, history, np.empty((0, 0)))
+        run = Run(path, specification, weights, history, facts, presented=-1, **results)
+    except (*_DAMAGE, SpecificationError) as error:
+        raise RunError(f"'{path}' is damaged: {_in_one_line(error)}") from None
     _check_weights(run)
     return run
 
@@ -313,5 +704,5 @@ def versions() -> dict[str, str]:
     >>> sorted(versions())
     ['brian2', 'ghost-spiking', 'numpy', 'python', 'scipy-openblas32']
     """
-    names = ("ghost-spiking", "brian2", "numpy", "scipy-openblas32")
-    return {name: version(name) for name in names} | {"python": platform.python_version()}
+    found = {name: version(name) for name in ("brian2", "numpy", "scipy-openblas32")}
+    return {"ghost-spiking": __version__} | found | {"python": platform.python_version()}

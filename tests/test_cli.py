@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -41,8 +42,8 @@ def test_run_directory_is_complete(trained):
     assert len(loaded.history) == summary["epochs"]
     assert loaded.history[-1].test_accuracy == summary["test_accuracy"]
     assert loaded.weights["feedforward_1"].shape == (32, 64)
-    assert loaded.facts["seed"] == 0
-    assert loaded.facts["versions"]["brian2"]
+    assert loaded.facts.seed == 0
+    assert loaded.facts.versions["brian2"]
 
 
 def test_evaluate_gives_the_same_accuracy(trained):
@@ -136,7 +137,47 @@ BAD = {
     "no such folder": (["trace", "{run}", "--out", "{tmp}/no/x.png"], "can't be drawn"),
     "picture of what": (["show", "{run}", "--format", "gif"], "'gif' is not one of"),
     "nothing to learn": (["train", "--limit", "0"], "x>=1"),
+    "more than there is": (
+        ["train", "--dataset", "digits", "--limit", "1438"],
+        "1437 training images, 1438 were asked for",
+    ),
+    "part of an epoch": (["train", "--epochs", "2.5"], "not a valid integer"),
     "no time between savings": (["train", "--save-every", "-1"], "x>=0"),
+    "no number of minutes": (["train", "--save-every", "nan"], "nan is no number"),
+    "no hidden layer": (["train", "--dataset", "digits", "--hidden", ""], "numbers of units"),
+    "units beyond counting": (
+        ["train", "--dataset", "digits", "--hidden", f"{2**31}"],
+        "at most 2147483647 units",
+    ),
+    "ghosts beyond counting": (["train", "--model", "MB", "--ghosts", f"{2**31}"], "x<=2147483647"),
+    "negative seed": (["train", "--seed", "-1"], "x>=0"),
+    "out is a file": (["train", "--dataset", "digits", "--out", "{tmp}/bad.toml"], "exists"),
+    "out below a file": (
+        ["train", "--dataset", "digits", "--out", "{tmp}/bad.toml/x"],
+        "can't be made",
+    ),
+    "long names": (["train", "--dataset", "x" * 5000], "name too long"),
+    "long run": (["evaluate", "x" * 5000], "name too long"),
+    "long file": (["describe", "x" * 5000], "name too long"),
+    "nobody's home": (["train", "--dataset", "~nobody-we-know/images"], "can't be read"),
+    "resume a study": (["train", "--resume", "{tmp}/studied"], "folder of a study"),
+    "resume a file": (["train", "--resume", "{run}/run.npz"], "it is a file"),
+    "resume elsewhere": (
+        ["train", "--resume", "{run}", "--out", "{tmp}/x"],
+        "--out can't be given too",
+    ),
+    "resume with other images": (
+        ["train", "--resume", "{run}", "--dataset", "mnist"],
+        "784 pixels",
+    ),
+    "fewer epochs than there are": (
+        ["train", "--resume", "{run}", "--epochs", "1"],
+        "counts all of them, got 1",
+    ),
+    "study in a file": (
+        ["study", "{tmp}/good.toml", "--out", "{tmp}/bad.toml"],
+        "choose another --out",
+    ),
     "cycle": (["train", "--dataset", "digits", "--spec", "{tmp}/cycle.toml"], "connections"),
     "not TOML": (["train", "--dataset", "digits", "--spec", "{tmp}/text.toml"], "not valid TOML"),
     "missing file": (["train", "--dataset", "digits", "--spec", "{tmp}/no.toml"], "can't be read"),
@@ -181,6 +222,11 @@ def test_bad_input_is_one_line(name, trained, tmp_path, monkeypatch):
     (tmp_path / "study.toml").write_text(
         "dataset = 'digits'\n[network]\nsizes = [64, 3, 10]\n[grid]\n'protocol.betta' = [1.0]\n"
     )
+    (tmp_path / "studied" / "cells").mkdir(parents=True)
+    (tmp_path / "good.toml").write_text(
+        "dataset = 'digits'\nepochs = 1\nheld_out = 100\n[network]\nsizes = [64, 3, 10]\n"
+        "[grid]\n'protocol.beta' = [1.0]\n"
+    )
     (tmp_path / "key.toml").write_text("[network]\nsizes = [64, 3, 10]\nmodell = 'MA'\n")
     (tmp_path / "bad.toml").write_text(
         "[network]\nsizes = [64, 3, 10]\n[protocol.learning_rates]\nfeedforward = -1.0\n"
@@ -207,6 +253,25 @@ def test_missing_compiler_is_named(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 477 GiB"), "not enough memory: Unable to allocate"),
+        (OSError(errno.EIO, "Input/output error", "a.npz"), "Input/output error: 'a.npz'"),
+    ],
+)
+def test_errors_of_the_system_are_one_line(tmp_path, monkeypatch, error, message):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("ghost_spiking.simulation.Simulation", fail)
+    result = run("train", "--dataset", "digits", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert message in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 def test_ctrl_c_leaves_a_usable_run(trained, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "ghost_spiking.cli", "train", "--dataset", "digits"]
@@ -220,7 +285,7 @@ def test_ctrl_c_leaves_a_usable_run(trained, tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     output = process.communicate(timeout=120)[0].decode()
     assert process.returncode == 0, output
-    assert Run.load(out).facts["epochs"] >= 1
+    assert Run.load(out).history
     assert run("evaluate", out).exit_code == 0
 
 

@@ -1,12 +1,13 @@
 import gzip
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ghost_spiking.datasets import Dataset, load, read_idx
+from ghost_spiking.datasets import Dataset, load, place_of, read_idx
 from ghost_spiking.exceptions import DataError
 
 
@@ -130,3 +131,29 @@ def test_dataset_refuses(change, message):
     fields = {"images": np.zeros((2, 2)), "labels": np.array([0, 1])} | change
     with pytest.raises(DataError, match=message):
         Dataset("d", maximum=1.0, image_shape=(2,), n_classes=2, **fields)
+
+
+def test_fingerprint_sees_every_file(folder):
+    noted = [part.fingerprint for part in load(folder)]
+    assert [part.fingerprint for part in load(folder)] == noted
+    for number, name in enumerate(("train", "t10k")):
+        file = folder / f"{name}-labels-idx1-ubyte"
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([(content[-1] + 1) % 3]))
+        changes = [part.changes_since(old) for part, old in zip(load(folder), noted, strict=True)]
+        assert changes[number] == [f"labels in '{file}'"]
+        assert changes[1 - number] == []
+        file.write_bytes(content)
+
+
+def test_place_can_be_used_from_anywhere(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    for name in (folder.name, Path(folder.name), f"./{folder.name}/", f"~/{folder.name}", folder):
+        place = place_of(name)
+        assert place == str(folder)
+        assert load(name)[0].name == folder.name
+    monkeypatch.chdir(folder)
+    assert load(".")[0].name == folder.name
+    (folder / "digits").mkdir()
+    assert (place_of("digits"), place_of("./digits")) == ("digits", str(folder / "digits"))

@@ -52,7 +52,7 @@ def uninterrupted():
 def saved(tmp_path):
     first = trainer()
     first.run(2)
-    run = Run.of(first, Run.create(tmp_path / "run"), {"seed": 0})
+    run = Run.of(first, Run.create(tmp_path / "run"))
     run.save()
     return run
 
@@ -73,7 +73,7 @@ def test_epoch_that_was_stopped_goes_on_where_it_was(tmp_path, stop_after):
     first.run(1)
     # Stop as early as may be; how many presentations that takes is up to the machine.
     report = first.run_epoch(lambda presented, _: True)
-    run = Run.of(first, Run.create(tmp_path / "run"), {})
+    run = Run.of(first, Run.create(tmp_path / "run"))
     run.save()
     second = trainer("cpp_standalone")
     Run.load(run.path).restore(second)
@@ -101,7 +101,7 @@ def test_full_disk_keeps_the_last_run(saved, uninterrupted, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"the disk is full; what was saved before is still there"):
-        Run.of(uninterrupted, saved.path, {}).save()
+        Run.of(uninterrupted, saved.path).save()
     assert {path.name: path.read_bytes() for path in saved.path.iterdir()} == before
 
 
@@ -240,7 +240,7 @@ def test_resume_on_the_command_line(tmp_path):
     expected, run = Run.load(tmp_path / "whole"), Run.load(tmp_path / "two")
     for name, weight in expected.weights.items():
         np.testing.assert_array_equal(run.weights[name], weight)
-    assert run.facts["epochs"] == 4
+    assert len(run.history) == 4
     # nothing is left to do: the same run again
     finish(start("--resume", tmp_path / "two"))
     assert len(Run.load(tmp_path / "two").history) == 4

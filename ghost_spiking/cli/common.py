@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..exceptions import DataError
+from ..exceptions import DataError, RunError
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from ..runs import Run
     from ..simulation import Simulation
     from ..specification import Specification
+    from ..training import Epoch
 
 __all__ = [
     "as_json",
     "data_of_run",
+    "draw_learning_curves",
     "interruptible",
+    "other_data",
     "probe_of",
     "progress_bar",
+    "repair",
     "run_argument",
     "say",
     "simulation_of_run",
@@ -63,7 +67,11 @@ def interruptible() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    old = signal.signal(signal.SIGINT, note)
+    old = signal.getsignal(signal.SIGINT)
+    if old is signal.SIG_IGN:  # a background job of a script, which Ctrl-C is not meant for
+        yield received
+        return
+    signal.signal(signal.SIGINT, note)
     try:
         yield received
     finally:
@@ -82,19 +90,45 @@ def progress_bar(total: int, done: int) -> Iterator[Any]:
 
 
 def data_of_run(run: Run, dataset: str | None = None) -> tuple[Dataset, Dataset]:
-    """Load the images that a run was trained with and evaluated on, or others of the same size."""
+    """Load the images that a run learned and was tested with, from another place if need be."""
+    from ..datasets import NAMES, load
+
+    place = dataset or run.facts.dataset
+    if place is None:
+        raise DataError(
+            f"'{run.path}' does not say where its images are; name their place with --dataset"
+        )
+    if dataset is None and place not in NAMES and not Path(place).is_dir():
+        raise DataError(
+            f"'{run.path}' learned the images in '{place}', where there is no folder now; name "
+            "the place where they are with --dataset"
+        )
+    training, test = _fitting(run, *load(place))
+    if run.facts.limit is not None:
+        training = training.take(min(run.facts.limit, len(training)))
+    run.check_data(training, test)
+    if run.facts.test_data is None:
+        say(
+            f"'{run.path}' was saved by an earlier version, which noted nothing of its test "
+            "images, so nobody can tell whether they are the same still"
+        )
+    return training, test
+
+
+def other_data(run: Run, dataset: str) -> tuple[Dataset, Dataset]:
+    """Load any images that fit the network of a run."""
     from ..datasets import load
 
-    training, test = load(dataset or run.facts["dataset"])
-    sizes = run.specification.network.sizes
-    if training.n_features != sizes[0]:
+    return _fitting(run, *load(dataset))
+
+
+def _fitting(run: Run, training: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
+    n_inputs = run.specification.network.sizes[0]
+    if training.n_features != n_inputs:
         raise DataError(
             f"images of {training.name} have {training.n_features} pixels, but the network in "
-            f"'{run.path}' has {sizes[0]} inputs"
+            f"'{run.path}' has {n_inputs} inputs"
         )
-    limit = run.facts.get("limit")
-    if dataset is None and limit:
-        training = training.take(min(limit, len(training)))
     return training, test
 
 
@@ -104,9 +138,35 @@ def simulation_of_run(run: Run, data: Dataset) -> Simulation:
 
     return Simulation(
         run.specification,
-        engine=run.facts["engine"],
-        precision=run.facts["precision"],
+        engine=run.facts.engine or "dense",
+        precision=run.facts.precision or "float32",
         weights=run.weights,
-        seed=run.facts["seed"],
+        seed=run.facts.seed or 0,
         data_dtype=data.images.dtype,
     )
+
+
+def repair(path: Path) -> None:
+    """Bring the files that repeat parts of a run up to it, after whoever wrote it was killed."""
+    from ..runs import Run, lock
+
+    try:
+        with lock(path):
+            run = Run.load(path)
+            if run.presented >= 0:  # those of version 0.1 are the run itself
+                run.write_copies()
+                draw_learning_curves(run.path, run.history)
+    except RunError:  # it is being trained, or can't be written to: then they stay as they are
+        pass
+
+
+def draw_learning_curves(path: Path, history: Sequence[Epoch]) -> None:
+    """Draw them in a run directory; a picture is not worth the end of a training."""
+    from ..plotting import plot_learning_curves, save
+
+    if history:
+        try:
+            title = path.resolve().name
+            save(path / "learning_curves.png", plot_learning_curves, history, title=title)
+        except OSError as error:
+            say(f"the learning curves can't be drawn: {error}")

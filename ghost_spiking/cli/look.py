@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..exceptions import DataError
-from .common import as_json, data_of_run, probe_of, run_argument, say, simulation_of_run
+from ..exceptions import DataError, RunError
+from .common import (
+    as_json,
+    data_of_run,
+    other_data,
+    probe_of,
+    repair,
+    run_argument,
+    say,
+    simulation_of_run,
+)
+
+if TYPE_CHECKING:
+    from ..runs import Run
 
 __all__ = ["evaluate", "show", "trace"]
-
 
 _picture_format = click.option(
     "--format",
@@ -20,6 +32,10 @@ _picture_format = click.option(
     default="png",
     show_default=True,
     help="Kind of pictures.",
+)
+
+_moved_data = click.option(
+    "--dataset", metavar="FOLDER", help="Where the images of the run are now, if they were moved."
 )
 
 
@@ -35,7 +51,7 @@ def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
     from ..training import Training
 
     loaded = Run.load(run)
-    training, test = data_of_run(loaded, dataset)
+    training, test = data_of_run(loaded) if dataset is None else other_data(loaded, dataset)
     trainer = Training(simulation_of_run(loaded, training), training, test)
     results = {
         "train_accuracy": trainer.evaluate(training),
@@ -53,39 +69,51 @@ def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
 
 @click.command()
 @run_argument
+@_moved_data
 @_picture_format
-def show(run: Path, suffix: str) -> None:
+def show(run: Path, dataset: str | None, suffix: str) -> None:
     """Print what a saved RUN is, and draw all there is to see of it.
 
     Learning curves, distances between weights, angles to backpropagation, receptive fields,
     confusion matrix and mistakes, each as a picture in the run directory.
     """
-    from ..plotting import save_overview
     from ..runs import Run
 
     loaded = Run.load(run)
     click.echo(loaded.specification.to_toml())
-    for key, value in loaded.facts.items():
+    for key, value in loaded.summary().items():
+        if value is None:
+            value = "not known; ghost-spiking evaluate gives it"
         click.echo(f"{key}: {value}")
     for epoch in loaded.history:
         click.echo(
             f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % training, "
             f"{epoch.test_accuracy:.2f} % test"
         )
-    _, test = data_of_run(loaded)
-    probe = probe_of(loaded.specification, test, loaded.facts["seed"])
+    try:
+        _draw(loaded, dataset, suffix)
+    except OSError as error:
+        raise RunError(f"pictures can't be drawn in '{run}': {error}") from None
+    finally:  # last, as a training may have gone on while this drew learning curves
+        repair(run)
+
+
+def _draw(run: Run, dataset: str | None, suffix: str) -> None:
+    from ..plotting import save_overview
+
+    _, test = data_of_run(run, dataset)
+    probe = probe_of(run.specification, test, run.facts.seed or 0)
     say("measuring and drawing ...")
-    simulation = simulation_of_run(loaded, test)
     drawn = save_overview(
-        run,
+        run.path,
         suffix,
-        loaded.history,
-        loaded.weights,
-        probe.measure(loaded.weights),
+        run.history,
+        run.weights,
+        probe.measure(run.weights),
         test.images,
         test.image_shape,
         test.labels,
-        simulation.predict(test.images, maximum=test.maximum),
+        simulation_of_run(run, test).predict(test.images, maximum=test.maximum),
     )
     for path in drawn:
         click.echo(f"drew {path}")
@@ -102,6 +130,7 @@ def show(run: Path, suffix: str) -> None:
 @click.option("--image", type=int, default=0, show_default=True, help="Which test image, from 0.")
 @click.option("--label", type=int, help="Nudge towards this class instead of the image's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="File of the picture.")
+@_moved_data
 @_picture_format
 def trace(
     run: Path,
@@ -110,6 +139,7 @@ def trace(
     image: int,
     label: int | None,
     out: Path | None,
+    dataset: str | None,
     suffix: str,
 ) -> None:
     """Record one unit of a saved RUN through both phases: state, inputs, ghost, error."""
@@ -120,7 +150,7 @@ def trace(
     from ..runs import Run
 
     loaded = Run.load(run)
-    _, test = data_of_run(loaded)
+    _, test = data_of_run(loaded, dataset)
     sizes = loaded.specification.network.sizes
     _within("--layer", layer, 1, len(sizes) - 1)
     _within("--image", image, 0, len(test) - 1)
@@ -134,7 +164,7 @@ def trace(
         test.images[[image]],
         labels,
         maximum=test.maximum,
-        seed=loaded.facts["seed"],
+        seed=loaded.facts.seed or 0,
     )
     recorded = probe.trace(loaded.weights, layer)
     if unit is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -18,14 +19,21 @@ __all__ = ["main"]
 
 
 class _Command(click.Group):
-    """Turns the errors of this package into one line and exit code 2."""
+    """Turns errors of this package and of the system into one line and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except GhostSpikingError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(2)
+            message = str(error)
+        except MemoryError as error:
+            message = f"there is not enough memory: {error}"
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has enough, such as head
+                raise
+            message = str(error)
+        click.echo(f"Error: {message}", err=True)
+        return ctx.exit(2)
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})

@@ -52,9 +52,10 @@ def study(
         raise StudyError("--jobs is for this machine; the workers of a --scheduler have their own")
     described = Study.load(file)
     folder = out or Path("studies") / file.stem
+    jobs = -1 if jobs is None else min(jobs, len(described.cells))
     try:
         records = run_study(
-            described, folder, jobs=jobs or -1, scheduler=scheduler, retry=retry, progress=True
+            described, folder, jobs=jobs, scheduler=scheduler, retry=retry, progress=True
         )
     except (DataError, SpecificationError) as error:  # known only when the images are loaded
         raise type(error)(f"{file}: {error}") from None

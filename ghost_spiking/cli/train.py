@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..exceptions import RunError, SpecificationError
+from ..exceptions import DataError, DivergenceError, SpecificationError
 from ..specification import Specification
-from .common import as_json, data_of_run, interruptible, probe_of, progress_bar, say
+from .common import (
+    as_json,
+    data_of_run,
+    draw_learning_curves,
+    interruptible,
+    probe_of,
+    progress_bar,
+    say,
+)
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
-    from ..runs import Run
+    from ..runs import Facts, Run
     from ..training import Training
 
 __all__ = ["train"]
 
 #: Seconds between two drawings of the learning curves while it trains.
 _DRAW_EVERY = 5.0
+#: Brian2 counts units with 32 bits.
+_MOST = 2**31 - 1
+#: Exit code after Ctrl-C, as shells have it.
+_INTERRUPTED = 130
 #: What may be given together with --resume.
-_FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
+_FOR_RESUMING = {"resume", "dataset", "epochs", "save_every", "measure", "as_json"}
+
+
+def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number of minutes")
+    return value
 
 
 @click.command()
@@ -32,7 +53,8 @@ _FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
     default="mnist",
     show_default=True,
     metavar="mnist|digits|FOLDER",
-    help="Images to learn: the packaged MNIST, scikit-learn's digits, or a folder of IDX files.",
+    help="Images to learn: the packaged MNIST, scikit-learn's digits, or a folder of IDX files. "
+    "With --resume: the folder where those of the run are now, if they have been moved.",
 )
 @click.option(
     "--model",
@@ -51,7 +73,7 @@ _FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
     type=click.Choice(["squared_error", "cross_entropy"]),
     help="Squared error of the output's rates, or cross-entropy of a softmax.",
 )
-@click.option("--ghosts", type=click.IntRange(min=1), help="Ghosts per layer (MB only).")
+@click.option("--ghosts", type=click.IntRange(1, _MOST), help="Ghosts per layer (MB only).")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
@@ -100,6 +122,7 @@ _FOR_RESUMING = {"resume", "epochs", "save_every", "measure", "as_json"}
     default=0,
     show_default="after every epoch",
     metavar="MINUTES",
+    callback=_minutes,
     help="Save the run after an epoch only if so much time has passed.",
 )
 @click.option(
@@ -129,49 +152,78 @@ def train(
     Progress and the accuracy so far are shown. Ctrl-C ends the training early and
     keeps what was learned; --resume goes on with it.
     """
-    from ..runs import Run, checksum
+    from ..runs import Facts, Run, lock
 
     start = time.perf_counter()
+    saving = (save_every, measure)
     if resume is not None:
         _refuse_choices(ctx)
-        run = Run.load(resume)
-        trainer = _trainer_of(run)
-        epochs = epochs or run.facts["goal"]
-        earlier = run.facts.get("seconds", 0.0)
-    else:
-        from ..datasets import load
+        given = ctx.get_parameter_source("dataset") is not click.core.ParameterSource.DEFAULT
+        Run.load(resume)  # nothing is written into what is not a run
+        with lock(resume):
+            run = Run.load(resume)
+            _go_on(run, _goal(run, epochs), dataset if given else None, *saving, start)
+        _report(Run.load(resume), as_json)
+        return
+    from ..datasets import load, place_of
 
-        training, test = load(dataset)
-        if limit is not None:
-            training = training.take(min(limit, len(training)))
-        specification = _specification(training, engine, **choices)
-        epochs = epochs or max(10, 60_000 // len(training))
-        facts = {
-            "dataset": str(dataset),
-            "limit": limit,
-            "checksum": checksum(training),
-            "engine": engine,
-            "precision": precision,
-            "seed": seed,
-        }
-        name = f"{Path(dataset).name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        path = Run.create(out or Path("runs") / name)
-        try:
-            trainer = _new_trainer(specification, training, test, facts)
-        except BaseException:
-            path.rmdir()
-            raise
-        run = Run.of(trainer, path, facts)
-        earlier = 0.0
-    run.facts["goal"] = epochs
+    training, test = load(dataset)
+    if limit is not None:
+        if limit > len(training):
+            raise DataError(
+                f"--limit: {training.name} has {len(training)} training images, {limit} were "
+                "asked for"
+            )
+        training = training.take(limit)
+    specification = _specification(training, engine, **choices)
+    path = Run.create(out) if out is not None else _folder_named(training.name)
     try:
-        _train_epochs(trainer, epochs, run, save_every, measure, earlier - start)
+        with lock(path):
+            trainer = _new_trainer(specification, training, test, engine, precision, seed)
+            facts = Facts.of(
+                trainer,
+                dataset=place_of(dataset),
+                limit=limit,
+                goal=epochs or max(10, 60_000 // len(training)),
+            )
+            _train_epochs(trainer, path, facts, *saving, -start)
     finally:
-        if not any(run.path.iterdir()):
-            run.path.rmdir()
-            say("nothing was learned, so nothing is saved")
-    if run.path.exists():
-        _report(Run.load(run.path), as_json)
+        with contextlib.suppress(OSError):  # it stays if anything was saved
+            path.rmdir()
+    if not path.exists():
+        say("nothing was learned, so nothing is saved")
+        raise SystemExit(_INTERRUPTED)
+    _report(Run.load(path), as_json)
+
+
+def _folder_named(name: str) -> Path:
+    """Make a run directory of its own for each of several trainings that start at once."""
+    from ..runs import Run
+
+    name = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(parents=True)
+                break
+    return Run.create(path)
+
+
+def _goal(run: Run, epochs: int | None) -> int:
+    """Return how many epochs a run that goes on is to have."""
+    run.check_resumable()
+    done, goal = len(run.history), epochs or run.facts.goal
+    if goal is None:
+        raise SpecificationError(
+            f"'{run.path}' does not say how many epochs it was to have; say so with --epochs"
+        )
+    if epochs is not None and epochs < done:
+        raise SpecificationError(
+            f"--epochs: '{run.path}' has {done} epochs already, and --epochs counts all of them, "
+            f"got {epochs}; give more than {done} to train it further. Nothing was changed"
+        )
+    return goal
 
 
 def _refuse_choices(ctx: click.Context) -> None:
@@ -189,8 +241,9 @@ def _specification(
 ) -> Specification:
     given = {name: value for name, value in choices.items() if value is not None}
     if spec is not None:
-        if given or hidden:
-            names = [f"--{name.replace('_', '-')}" for name in (*given, *["hidden"] * bool(hidden))]
+        given |= {} if hidden is None else {"hidden": hidden}
+        if given:
+            names = [f"--{name.replace('_', '-')}" for name in given]
             raise SpecificationError(
                 f"--spec describes the whole network, so {', '.join(names)} can't be given too"
             )
@@ -203,11 +256,13 @@ def _specification(
             )
         return specification
     try:
-        layers = [int(part) for part in (hidden or "500").split(",")]
+        layers = [int(part) for part in ("500" if hidden is None else hidden).split(",")]
     except ValueError:
         raise SpecificationError(
             f"--hidden: needs numbers of units such as 500 or 300,300, got '{hidden}'"
         ) from None
+    if max(layers) > _MOST:
+        raise SpecificationError(f"--hidden: at most {_MOST} units, got {max(layers)}")
     if "," in given.get("feedback", ""):
         given["feedback"] = given["feedback"].split(",")
     if "model" in given:
@@ -218,7 +273,12 @@ def _specification(
 
 
 def _new_trainer(
-    specification: Specification, training: Dataset, test: Dataset, facts: dict[str, Any]
+    specification: Specification,
+    training: Dataset,
+    test: Dataset,
+    engine: Any,
+    precision: Any,
+    seed: int,
 ) -> Training:
     from ..simulation import Simulation
     from ..training import Training
@@ -234,61 +294,91 @@ def _new_trainer(
     feedback = ", ".join(dict.fromkeys(network.feedback))
     say(
         f"{network.model}, {feedback} feedback, {sizes}: {len(training)} images of "
-        f"{training.name}, engine {facts['engine']}"
+        f"{training.name}, engine {engine}"
     )
     simulation = Simulation(
         specification,
-        engine=facts["engine"],
-        precision=facts["precision"],
-        seed=facts["seed"],
+        engine=engine,
+        precision=precision,
+        seed=seed,
         data_dtype=training.images.dtype,
     )
     if simulation.build_seconds:
         say(f"compiled in {simulation.build_seconds:.0f} s; later runs use the same program")
-    return Training(simulation, training, test, facts["seed"])
+    return Training(simulation, training, test, seed)
 
 
-def _trainer_of(run: Run) -> Training:
-    """Make the training that a run belongs to, in the state that was saved."""
-    from ..runs import checksum, versions
+def _go_on(
+    run: Run, goal: int, dataset: str | None, save_every: float, measure: bool, start: float
+) -> None:
+    """Make the training that a run belongs to, bring it to its state, and train."""
+    from dataclasses import replace
 
-    training, test = data_of_run(run)
-    if run.facts.get("checksum", checksum(training)) != checksum(training):
-        raise RunError(
-            f"'{run.path}' was trained with other images than '{run.facts['dataset']}' has now"
+    from ..datasets import place_of
+    from ..runs import versions
+
+    training, test = data_of_run(run, dataset)
+    news = {
+        "dataset": place_of(dataset or str(run.facts.dataset)),
+        "training_data": training.fingerprint,
+        "test_data": test.fingerprint,
+        "goal": goal,
+    }
+    facts = run.facts.model_copy(update=news)
+    if facts != run.facts:
+        run = replace(run, facts=facts)
+        run.save()
+    run.write_copies()  # if the process that wrote it was killed, they are behind
+    draw_learning_curves(run.path, run.history)
+    if len(run.history) >= goal and run.train_accuracy is not None:
+        say(
+            f"'{run.path}' has all of its {len(run.history)} epochs already; to train it further, "
+            "give more with --epochs, which counts all of them"
         )
-    then, now = run.facts.get("versions", {}), versions()
-    changed = [f"{name} {then.get(name)}" for name in now if then.get(name) != now[name]]
+        return
+    now = versions()
+    changed = [f"{n} {facts.versions.get(n)}" for n in now if facts.versions.get(n) != now[n]]
     if changed:
         say(f"it began with {', '.join(changed)}, so numbers may differ in the last bits")
-    trainer = _new_trainer(run.specification, training, test, run.facts)
+    engine, precision = facts.engine or "dense", facts.precision or "float32"
+    trainer = _new_trainer(run.specification, training, test, engine, precision, facts.seed or 0)
     run.restore(trainer)
-    return trainer
+    _train_epochs(trainer, run.path, facts, save_every, measure, run.seconds - start)
 
 
 def _train_epochs(
-    trainer: Training, epochs: int, run: Run, save_every: float, measure: bool, offset: float
+    trainer: Training, path: Path, facts: Facts, save_every: float, measure: bool, offset: float
 ) -> None:
     """Train and save; `offset` is what to add to the clock for the duration of all."""
-    from ..plotting import plot_learning_curves, save
     from ..runs import Run
 
-    test, n_images = trainer.test, len(trainer.training)
+    test, n_images, epochs = trainer.test, len(trainer.training), facts.goal
     assert test is not None
+    assert epochs is not None
     done = len(trainer.history) * n_images + len(trainer.responses)
     last_saved = last_drawn = time.perf_counter()
+    saved = done
 
-    def store() -> None:
-        nonlocal last_saved
-        run.facts["seconds"] = round(time.perf_counter() + offset, 2)
-        Run.of(trainer, run.path, run.facts).save()
-        last_saved = time.perf_counter()
+    def store(**accuracies: float | None) -> None:
+        nonlocal last_saved, saved
+        seconds = round(time.perf_counter() + offset, 2)
+        Run.of(trainer, path, facts, seconds=seconds, **accuracies).save()
+        last_saved, saved = time.perf_counter(), presented()
 
-    def draw() -> None:
-        nonlocal last_drawn
-        path = run.path / "learning_curves.png"
-        save(path, plot_learning_curves, trainer.history, title=run.path.name)
-        last_drawn = time.perf_counter()
+    def presented() -> int:
+        return len(trainer.history) * n_images + len(trainer.responses)
+
+    def keep() -> None:
+        """Save what is not saved yet, before anything else can happen."""
+        if presented() > saved:
+            store()
+
+    def evaluate() -> None:
+        if presented():
+            # After a whole epoch the history has the accuracy on test images.
+            on_test = trainer.evaluate(test) if len(trainer.responses) else None
+            store(train_accuracy=trainer.evaluate(trainer.training), test_accuracy=on_test)
+            draw_learning_curves(path, trainer.history)
 
     with interruptible() as stopped, progress_bar(epochs * n_images, done) as bar:
 
@@ -299,6 +389,7 @@ def _train_epochs(
             return bool(stopped)
 
         def after_epoch(trainer: Training) -> bool:
+            nonlocal last_drawn
             epoch = trainer.history[-1]
             bar.update(len(trainer.history) * n_images - bar.n)
             bar.write(
@@ -308,7 +399,8 @@ def _train_epochs(
             if time.perf_counter() - last_saved >= 60 * save_every:
                 store()
             if time.perf_counter() - last_drawn > _DRAW_EVERY:
-                draw()
+                draw_learning_curves(path, trainer.history)
+                last_drawn = time.perf_counter()
             return bool(stopped)
 
         callbacks = [after_epoch]
@@ -316,14 +408,13 @@ def _train_epochs(
             callbacks.insert(0, _measuring(trainer))
         try:
             trainer.run(epochs, callbacks, show)
-        finally:  # also after a divergence, with the last good weights
-            if trainer.history or len(trainer.responses):
-                run.facts["train_accuracy"] = trainer.evaluate(trainer.training)
-                run.facts["test_accuracy"] = trainer.evaluate(test)
-                run.facts["epochs"] = len(trainer.history)
-                store()
-            if trainer.history:
-                draw()
+        except BaseException as error:
+            keep()
+            if isinstance(error, DivergenceError):  # with the last good weights
+                evaluate()
+            raise
+        keep()  # another Ctrl-C may come while it is evaluated
+        evaluate()
         if stopped:
             bar.write("stopped by Ctrl-C; what was learned so far is saved, --resume goes on")
 
@@ -336,14 +427,17 @@ def _measuring(trainer: Training) -> Any:
 
 
 def _report(run: Run, as_json: bool) -> None:
-    facts = run.facts
-    keys = ("train_accuracy", "test_accuracy", "epochs", "seconds", "seed")
+    found = run.summary()
     if as_json:
-        click.echo(json.dumps({key: facts[key] for key in keys} | {"run": str(run.path)}))
+        keys = ("train_accuracy", "test_accuracy", "epochs", "seconds", "seed")
+        click.echo(json.dumps({key: found.get(key) for key in keys} | {"run": str(run.path)}))
         return
+    accuracies = [
+        f"{'unknown' if value is None else f'{value:.2f} %'} of the {part} images"
+        for part, value in (("training", run.train_accuracy), ("test", run.test_accuracy))
+    ]
     click.echo(
-        f"accuracy: {facts['train_accuracy']:.2f} % of the training images, "
-        f"{facts['test_accuracy']:.2f} % of the test images, after {facts['epochs']} epochs "
-        f"and {facts['seconds']:.0f} s"
+        f"accuracy: {', '.join(accuracies)}, after {len(run.history)} epochs and "
+        f"{run.seconds:.0f} s"
     )
     click.echo(f"saved in {run.path}; ghost-spiking show {run.path} draws more pictures of it")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
+from dataclasses import dataclass, fields, replace
+from importlib.resources import as_file
+from importlib.resources import files as resources
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from .._checks import Count, Positive, Whole, check
 from ..exceptions import DataError
 from ._idx import find_idx, read_idx
 
-__all__ = ["Dataset", "load", "read_idx"]
+__all__ = ["Dataset", "Fingerprint", "load", "place_of", "read_idx"]
+
+#: Images that need no folder.
+NAMES = ("mnist", "digits")
 
 #: MD5 sums of the unpacked MNIST files, as published.
 MNIST_MD5 = {
@@ -23,6 +27,39 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells whether images and labels are still the same.
+
+    Attributes
+    ----------
+    images, labels : str
+        Hashes of their values.
+    n_images : int
+        Number of images.
+    image_shape, maximum, n_classes
+        As in `Dataset`.
+    dtype : str
+        Type of the pixels.
+
+    Examples
+    --------
+    >>> from ghost_spiking.datasets import load
+    >>> training, test = load("digits")
+    >>> noted = test.fingerprint
+    >>> noted.n_images, noted.dtype, noted == load("digits")[1].fingerprint
+    (360, 'uint8', True)
+    """
+
+    images: str
+    labels: str
+    n_images: int
+    image_shape: tuple[int, ...]
+    maximum: float
+    n_classes: int
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +80,8 @@ class Dataset:
         Shape of one image.
     n_classes : int
         Number of classes.
+    files : tuple of str
+        The files of images and of labels; empty if they come from elsewhere.
 
     Raises
     ------
@@ -65,6 +104,7 @@ class Dataset:
     maximum: float
     image_shape: tuple[int, ...]
     n_classes: int
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, kind in (("maximum", Positive), ("n_classes", Count)):
@@ -95,6 +135,39 @@ class Dataset:
     def n_features(self) -> int:
         """Number of pixels of an image."""
         return self.images.shape[1]
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What tells later whether these are the same images and labels."""
+        return Fingerprint(
+            _hash_of(self.images),
+            _hash_of(self.labels),
+            len(self),
+            tuple(int(size) for size in self.image_shape),
+            float(self.maximum),
+            int(self.n_classes),
+            self.images.dtype.name,
+        )
+
+    def changes_since(self, noted: Fingerprint) -> list[str]:
+        """Return what is not as it was noted, in words; a file is named.
+
+        Examples
+        --------
+        >>> from ghost_spiking.datasets import load
+        >>> training, test = load("digits")
+        >>> test.take(300).changes_since(test.fingerprint)
+        ['images', 'labels', 'n_images (360, now 300)']
+        """
+        now, files = self.fingerprint, dict(zip(("images", "labels"), self.files, strict=False))
+        changes = []
+        for name in (field.name for field in fields(Fingerprint)):
+            old, new = getattr(noted, name), getattr(now, name)
+            if old != new and name in ("images", "labels"):
+                changes.append(f"{name} in '{files[name]}'" if name in files else name)
+            elif old != new:
+                changes.append(f"{name} ({old}, now {new})")
+        return changes
 
     def take(self, which: int | np.ndarray) -> Dataset:
         """Return the first images, or those with the given indices.
@@ -163,18 +236,38 @@ def load(name_or_folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     if name_or_folder == "digits":
         return _load_digits()
     if name_or_folder == "mnist":
-        with as_file(files(__package__) / "mnist") as folder:
+        with as_file(resources(__package__) / "mnist") as folder:
             return _load_folder(folder, "mnist", MNIST_MD5)
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
-        raise DataError(
-            f"'{name_or_folder}' is neither a folder with IDX files nor one of 'mnist', 'digits'"
-        )
-    return _load_folder(folder, folder.name, {})
+    try:
+        folder = Path(name_or_folder).expanduser()
+        if not folder.is_dir():
+            raise DataError(
+                f"'{name_or_folder}' is neither a folder with IDX files nor one of 'mnist', "
+                "'digits'"
+            )
+        return _load_folder(folder, folder.resolve().name, {})
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of a user who does not exist
+        raise DataError(f"'{name_or_folder}' can't be read: {error}") from None
+
+
+def place_of(name_or_folder: str | os.PathLike[str]) -> str:
+    """Return what `load` takes from any working directory: a name, or the absolute path.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ghost_spiking.datasets import place_of
+    >>> place_of("mnist"), place_of("images") == str(Path.cwd() / "images")
+    ('mnist', True)
+    """
+    if name_or_folder in NAMES:
+        return str(name_or_folder)
+    # Links are kept: where they point to may be moved, and they with it.
+    return str(Path(name_or_folder).expanduser().absolute())
 
 
 def _load_folder(folder: Path, name: str, sums: dict[str, str]) -> tuple[Dataset, Dataset]:
-    parts = {}
+    parts, paths = {}, {}
     for part in ("train", "t10k"):
         for kind, n_dimensions in (("images", 3), ("labels", 1)):
             stem = f"{part}-{kind}-idx{n_dimensions}-ubyte"
@@ -187,7 +280,7 @@ def _load_folder(folder: Path, name: str, sums: dict[str, str]) -> tuple[Dataset
                 )
             if digest and hashlib.md5(_header_of(values) + values.tobytes()).hexdigest() != digest:
                 raise DataError(f"{path}: is not the published file, its MD5 sum is not {digest}")
-            parts[part, kind] = values
+            parts[part, kind], paths[part, kind] = values, str(path)
         n_images, n_labels = len(parts[part, "images"]), len(parts[part, "labels"])
         if n_images != n_labels:
             raise DataError(f"{folder}: {n_images} {part} images, but {n_labels} {part} labels")
@@ -196,10 +289,19 @@ def _load_folder(folder: Path, name: str, sums: dict[str, str]) -> tuple[Dataset
         raise DataError(f"{folder}: training and test images have different sizes: {shapes}")
     n_classes = 1 + max(int(parts[part, "labels"].max(initial=0)) for part in ("train", "t10k"))
     (shape,) = shapes
-    return (
-        _dataset(name, parts["train", "images"], parts["train", "labels"], 255, shape, n_classes),
-        _dataset(name, parts["t10k", "images"], parts["t10k", "labels"], 255, shape, n_classes),
+    training, test = (
+        _dataset(
+            name,
+            parts[part, "images"],
+            parts[part, "labels"],
+            255,
+            shape,
+            n_classes,
+            (paths[part, "images"], paths[part, "labels"]),
+        )
+        for part in ("train", "t10k")
     )
+    return training, test
 
 
 def _load_digits() -> tuple[Dataset, Dataset]:
@@ -227,9 +329,14 @@ def _dataset(
     maximum: float,
     shape: tuple[int, ...],
     n_classes: int,
+    files: tuple[str, ...] = (),
 ) -> Dataset:
     flat = images.reshape(len(images), -1)
-    return Dataset(name, flat, labels.astype(np.int64), maximum, tuple(shape), n_classes)
+    return Dataset(name, flat, labels.astype(np.int64), maximum, tuple(shape), n_classes, files)
+
+
+def _hash_of(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:32]
 
 
 def _header_of(values: np.ndarray) -> bytes:

@@ -27,6 +27,7 @@ __all__ = [
     "Record",
     "compile_all",
     "describe",
+    "make_folder",
     "read_record",
     "record_path",
     "structure",
@@ -270,9 +271,17 @@ def write_file(path: Path, text: str) -> None:
     """Write a file that is either complete or not there, even if power fails."""
     from ..runs import write_atomically
 
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
+    except OSError as error:
+        raise StudyError(f"{path}: can't be written: {error}; choose another --out") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of a study, if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(f"{path}: can't be written: {error}; choose another --out") from None
 

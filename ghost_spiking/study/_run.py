@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ._cells import Record, compile_all, read_record, record_path, write_file
+from ._cells import Record, compile_all, make_folder, read_record, record_path, write_file
 from ._parallel import run_here, run_on_dask
 from ._plots import save_study_plots
 from ._study import Study
@@ -82,6 +82,7 @@ def run_study(
     if missing:
         study.check_images()
         if scheduler is None:
+            make_folder(folder / "cells")  # before anything is trained that could not be saved
             compile_all(missing, progress)
             ended = run_here(missing, jobs)
         else:

@@ -8,6 +8,7 @@ __all__ = [
     "RunError",
     "SpecificationError",
     "StudyError",
+    "UnknownModelError",
 ]
 
 
@@ -38,6 +39,21 @@ class SpecificationError(GhostSpikingError, ValueError):
     ... except SpecificationError as error:
     ...     print(str(error).partition("?")[0])
     unknown field 'betta'; did you mean 'beta'
+    """
+
+
+class UnknownModelError(SpecificationError):
+    """A specification names a model that is not registered.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.exceptions import UnknownModelError
+    >>> try:
+    ...     Specification.create(sizes=(4, 3, 2), model="mine")
+    ... except UnknownModelError as error:
+    ...     print(str(error)[:42])
+    network.model: there is no model 'mine'; k
     """
 
 

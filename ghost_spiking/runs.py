@@ -36,7 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
 from .datasets import Dataset, Fingerprint
-from .exceptions import DataError, RunError, SpecificationError
+from .exceptions import DataError, RunError, SpecificationError, UnknownModelError
 from .specification import Specification
 from .training import Epoch, Training
 
@@ -452,6 +452,8 @@ class Run:
                 arrays["responses"],
                 **_results(known, history, arrays["responses"]),
             )
+        except UnknownModelError as error:
+            raise RunError(f"'{path}' can't be read without its model: {error}") from None
         except _DAMAGE as error:
             raise RunError(
                 f"'{path / _FILE}' is damaged, or not a run: {_in_one_line(error)}"

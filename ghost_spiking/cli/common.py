@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,9 @@ __all__ = [
     "data_of_run",
     "draw_learning_curves",
     "interruptible",
+    "model_option",
     "other_data",
+    "own_model",
     "probe_of",
     "progress_bar",
     "repair",
@@ -40,15 +42,42 @@ as_json = click.option(
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 
 
-#: Images that are probed; fewer in MB, which takes one mini-batch after the other.
-_PROBED = {"MA": 200, "MB": 50}
+def _take_model(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the name of the model that was named, in any case; one in a file is registered."""
+    from ..models import load_model, model_named, names
+
+    if value is None:
+        return None
+    name = load_model(value)
+    known = {one.lower(): one for one in names()}
+    return model_named(known.get(name.lower(), name)).name
+
+
+def model_option(help: str, *, expose_value: bool) -> Callable[[Any], Any]:
+    """Return the option that names a model, or makes one in a file of the user's known."""
+    return click.option(
+        "--model",
+        metavar="NAME|FILE.py:CLASS" if expose_value else "FILE.py:CLASS",
+        callback=_take_model,
+        expose_value=expose_value,
+        is_eager=not expose_value,
+        help=help,
+    )
+
+
+#: For commands that open a run, which never contains code.
+own_model = model_option(
+    "The file and class of its model, if that is one of your own. The file is executed.",
+    expose_value=False,
+)
 
 
 def probe_of(specification: Specification, test: Dataset, seed: int) -> Probe:
     """Give a probe with the first test images."""
     from ..measure import Probe
 
-    some = test.take(min(_PROBED[specification.network.model], len(test)))
+    # One mini-batch after the other takes longer.
+    some = test.take(min(50 if specification.layout.adapts else 200, len(test)))
     return Probe(specification, some.images, some.labels, maximum=some.maximum, seed=seed)
 
 

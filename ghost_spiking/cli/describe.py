@@ -8,12 +8,14 @@ import click
 
 from ..exceptions import SpecificationError
 from ..specification import Specification
+from .common import own_model
 
 __all__ = ["describe"]
 
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
+@own_model
 @click.option("--out", type=click.Path(path_type=Path), help="File to write instead.")
 def describe(spec: Path, out: Path | None) -> None:
     """Describe a model in the tables of Nordlie et al. (2009), as Markdown.

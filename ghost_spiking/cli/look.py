@@ -13,6 +13,7 @@ from .common import (
     as_json,
     data_of_run,
     other_data,
+    own_model,
     probe_of,
     repair,
     run_argument,
@@ -44,6 +45,7 @@ _moved_data = click.option(
 @click.option(
     "--dataset", metavar="mnist|digits|FOLDER", help="Other images than those of the run."
 )
+@own_model
 @as_json
 def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
     """Evaluate a saved RUN on training and test images."""
@@ -70,6 +72,7 @@ def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
 @click.command()
 @run_argument
 @_moved_data
+@own_model
 @_picture_format
 def show(run: Path, dataset: str | None, suffix: str) -> None:
     """Print what a saved RUN is, and draw all there is to see of it.
@@ -131,6 +134,7 @@ def _draw(run: Run, dataset: str | None, suffix: str) -> None:
 @click.option("--label", type=int, help="Nudge towards this class instead of the image's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="File of the picture.")
 @_moved_data
+@own_model
 @_picture_format
 def trace(
     run: Path,
@@ -142,7 +146,7 @@ def trace(
     dataset: str | None,
     suffix: str,
 ) -> None:
-    """Record one unit of a saved RUN through both phases: state, inputs, ghost, error."""
+    """Record one unit of a saved RUN through all phases: state, inputs, error."""
     import numpy as np
 
     from ..measure import Probe
@@ -168,7 +172,8 @@ def trace(
     )
     recorded = probe.trace(loaded.weights, layer)
     if unit is None:
-        unit = int(np.abs(recorded.error[-1, 0]).argmax())
+        values = recorded.recorded.get("error", recorded["state"])
+        unit = int(np.abs(values[-1, 0]).argmax())
     path = out or run / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
     title = f"unit {unit} of layer {layer}, a {test.labels[image]} nudged to {labels[0]}\n"
     try:

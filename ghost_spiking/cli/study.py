@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..exceptions import DataError, SpecificationError, StudyError
-from .common import as_json
+from .common import as_json, own_model
 
 if TYPE_CHECKING:
     from ..study import Record
@@ -31,6 +31,7 @@ __all__ = ["study"]
     help="Networks that are trained at the same time.  [default: one on each core]",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Train on the workers of a Dask scheduler.")
+@own_model
 @click.option("--retry", is_flag=True, help="Train again what has failed.")
 @as_json
 def study(

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exceptions import DataError, DivergenceError, SpecificationError
+from ..models import choices, model_named, names, origin
 from ..specification import Specification
 from .common import (
     as_json,
     data_of_run,
     draw_learning_curves,
     interruptible,
+    model_option,
     probe_of,
     progress_bar,
     say,
@@ -47,6 +49,18 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     return value
 
 
+def _model_choices(command: Any) -> Any:
+    """Add the options that models have of their own."""
+    for choice in reversed(choices()):
+        command = click.option(
+            f"--{choice.field.replace('_', '-')}",
+            type=click.IntRange(min=1) if choice.type is int else str,
+            metavar=None if choice.type is int else "VALUE[,VALUE...]",
+            help=choice.help,
+        )(command)
+    return command
+
+
 @click.command()
 @click.option(
     "--dataset",
@@ -56,17 +70,12 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     help="Images to learn: the packaged MNIST, scikit-learn's digits, or a folder of IDX files. "
     "With --resume: the folder where those of the run are now, if they have been moved.",
 )
-@click.option(
-    "--model",
-    type=click.Choice(["MA", "MB"], case_sensitive=False),
-    help="MA: a ghost for every pyramidal unit. MB: any number of ghosts, with fixed random input.",
+@model_option(
+    "".join(f"{name}: {model_named(name).summary}; " for name in names())
+    + "or a class in a file of your own, which is executed.",
+    expose_value=True,
 )
-@click.option(
-    "--feedback",
-    metavar="KIND[,KIND...]",
-    help="transpose, alignment (fixed and random) or reconstruction (learned): one kind for all "
-    "hidden layers, or one for each.",
-)
+@_model_choices
 @click.option("--hidden", metavar="N[,N...]", help="Units of each hidden layer.  [default: 500]")
 @click.option(
     "--loss",
@@ -145,7 +154,7 @@ def train(
     save_every: float,
     measure: bool,
     as_json: bool,
-    **choices: Any,
+    **chosen: Any,
 ) -> None:
     """Train a network and save it in a run directory.
 
@@ -157,7 +166,7 @@ def train(
     start = time.perf_counter()
     saving = (save_every, measure)
     if resume is not None:
-        _refuse_choices(ctx)
+        _refuse_choices(ctx, chosen["model"])
         given = ctx.get_parameter_source("dataset") is not click.core.ParameterSource.DEFAULT
         Run.load(resume)  # nothing is written into what is not a run
         with lock(resume):
@@ -175,7 +184,7 @@ def train(
                 "asked for"
             )
         training = training.take(limit)
-    specification = _specification(training, engine, **choices)
+    specification = _specification(training, engine, **chosen)
     path = Run.create(out) if out is not None else _folder_named(training.name)
     try:
         with lock(path):
@@ -226,9 +235,11 @@ def _goal(run: Run, epochs: int | None) -> int:
     return goal
 
 
-def _refuse_choices(ctx: click.Context) -> None:
+def _refuse_choices(ctx: click.Context, model: str | None) -> None:
     default = click.core.ParameterSource.DEFAULT
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not default]
+    if model is not None and origin(model) is not None:
+        given.remove("model")  # the run only says its name
     refused = [f"--{name.replace('_', '-')}" for name in given if name not in _FOR_RESUMING]
     if refused:
         raise SpecificationError(
@@ -237,11 +248,13 @@ def _refuse_choices(ctx: click.Context) -> None:
 
 
 def _specification(
-    training: Dataset, engine: str, spec: Path | None, hidden: str | None, **choices: Any
+    training: Dataset, engine: str, spec: Path | None, hidden: str | None, **chosen: Any
 ) -> Specification:
-    given = {name: value for name, value in choices.items() if value is not None}
+    given = {name: value for name, value in chosen.items() if value is not None}
     if spec is not None:
         given |= {} if hidden is None else {"hidden": hidden}
+        if "model" in given and origin(given["model"]) is not None:
+            del given["model"]  # made known, for the file to name
         if given:
             names = [f"--{name.replace('_', '-')}" for name in given]
             raise SpecificationError(
@@ -263,10 +276,9 @@ def _specification(
         ) from None
     if max(layers) > _MOST:
         raise SpecificationError(f"--hidden: at most {_MOST} units, got {max(layers)}")
-    if "," in given.get("feedback", ""):
-        given["feedback"] = given["feedback"].split(",")
-    if "model" in given:
-        given["model"] = given["model"].upper()
+    for name, value in given.items():
+        if isinstance(value, str) and "," in value:
+            given[name] = value.split(",")
     if engine == "synapses":
         given.setdefault("batch_size", 1)
     return Specification.create(sizes=(training.n_features, *layers, training.n_classes), **given)
@@ -291,11 +303,7 @@ def _new_trainer(
         )
     network = specification.network
     sizes = "-".join(map(str, network.sizes))
-    feedback = ", ".join(dict.fromkeys(network.feedback))
-    say(
-        f"{network.model}, {feedback} feedback, {sizes}: {len(training)} images of "
-        f"{training.name}, engine {engine}"
-    )
+    say(f"{network.model}, {sizes}: {len(training)} images of {training.name}, engine {engine}")
     simulation = Simulation(
         specification,
         engine=engine,

@@ -8,7 +8,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from ..exceptions import SpecificationError
+from ..exceptions import SpecificationError, UnknownModelError
 from ._model import Choice, Model
 
 __all__ = [
@@ -148,7 +148,7 @@ def model_named(name: object) -> Model:
         return _models[name]()
     close = difflib.get_close_matches(str(name), _models, 1)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    raise SpecificationError(
+    raise UnknownModelError(
         f"network.model: there is no model {name!r}; {hint}known: {', '.join(_models)}. A model of "
         "your own is named with --model FILE.py:Class, or in Python registered with "
         "ghost_spiking.models.register"

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
-from brian2 import second
-from brian2.core.preferences import prefs
 
+from ._brian import LOCK, alone, fresh_names, require_runtime
+
+# isort: split
+from brian2.core.network import Network as BrianNetwork
+from brian2.core.preferences import prefs
+from brian2.units import second
+
+from ._interrupts import Interrupt, deferred
 from .dense import CompiledNetwork
+from .dense._text import digest_of
 from .dense.standalone import default_cache
-from .exceptions import DataError
+from .exceptions import DataError, SpecificationError
 from .network import Engine, GhostNetwork, build
 from .specification import Specification
 from .values import initial_weights, intact_ghosts, run_time_values
@@ -24,9 +31,17 @@ __all__ = ["Simulation"]
 Device = Literal["cpp_standalone", "cython", "numpy"]
 DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
 
+#: Types in which pixels are stored, from the narrowest to the widest.
+_STORED = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))
+#: Marks of a projection whose presentation is under way.
+_UNFINISHED = ("_pending", "_accumulated", "_gram_valid")
+#: Seconds between two calls of `progress` in runtime mode.
+_REPORT_EVERY = 0.2
 #: Compiled programs of this process by what they depend on, so that Brian2 need not generate the
 #: same code again, which takes it a second.
 _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
+
+Progress = Callable[[np.ndarray], bool | None]
 
 
 class Simulation:
@@ -47,7 +62,9 @@ class Simulation:
     weights : dict of array, optional
         Weights to start with instead.
     data_dtype : dtype, optional
-        Type of the pixels that will be presented: uint8 or a float type.
+        Type of the pixels that a program is compiled for at once. Pixels of any other type are
+        presented as they are too, by a program of their own if need be, which is compiled when
+        they first come. None: all programs are compiled when they are needed.
     cache : path, optional
         Where compiled programs are kept.
     profile : bool, optional
@@ -58,7 +75,7 @@ class Simulation:
     specification : Specification
         May be replaced by one with another protocol, but the same network and batch size.
     build_seconds : float
-        Time that the C++ compiler took; 0 if the program was there already.
+        Time that the C++ compiler took so far; 0 if the program was there already.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
     intact : dict of array
@@ -102,7 +119,7 @@ class Simulation:
         self.specification = specification
         self.engine = engine
         self.precision = np.dtype(precision)
-        self.data_dtype = np.dtype(data_dtype)
+        self.data_dtype = _dtype_to_build_for(data_dtype)
         drawn = initial_weights(specification, seed)
         self.weights = {
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
@@ -114,28 +131,52 @@ class Simulation:
         self.peak_memory_mb: float | None = None
         self.largest_state = 0.0
         self.brian: GhostNetwork | None = None
-        self._program: CompiledNetwork | None = None
         self.build_seconds = 0.0
-        with _preferences(self.precision, device):
-            if device == "cpp_standalone":
-                self._program = self._compile(cache or default_cache(), profile)
-            else:
-                self.brian = self._build()
         self._device = device
+        self._cache, self._profile = cache or default_cache(), profile
+        #: By type of the pixels.
+        self._compiled: dict[np.dtype, CompiledNetwork] = {}
+        self._program: CompiledNetwork | None = None
+        if device == "cpp_standalone":
+            self._digest = self._digest_now()
+            if self.data_dtype is not None:
+                self._program = self._program_for(self.data_dtype)
+        else:
+            with _runtime(self.precision, device):
+                self.brian = self._build(np.uint8)
 
-    def _build(self) -> GhostNetwork:
-        return build(self.specification, self.engine, self.data_dtype)
+    def _build(self, dtype: Any) -> GhostNetwork:
+        return build(self.specification, self.engine, dtype)
 
-    def _compile(self, cache: Path, profile: bool) -> CompiledNetwork:
-        structure = self.specification.network.model_dump_json(exclude={"initial_weights"})
-        batch = self.specification.protocol.batch_size
-        kind = (self.engine, self.precision.name, self.data_dtype.name, profile)
-        key = (cache, structure, batch, *kind)
-        program = _programs.get(key)
-        if program is None or not program.exists:
-            program = CompiledNetwork(lambda: self._build().network, cache=cache, profile=profile)
-            self.build_seconds = program.build_seconds
-            _programs[key] = program
+    def _digest_now(self) -> str:
+        """Give a hash of what would be built now; someone may have exchanged an equation."""
+        with _runtime(self.precision, "numpy"), fresh_names():
+            return digest_of(self._build(np.uint8).network)
+
+    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
+        """Give the program for pixels of this type, or one that they can be widened for."""
+        wider = [kind for kind in _STORED if kind in self._compiled and np.can_cast(dtype, kind)]
+        dtype = wider[0] if wider else dtype
+        program = self._compiled.get(dtype)
+        if program is not None and program.exists:
+            return program
+        with LOCK:
+            key = (self._cache, self._profile, dtype, self._digest)
+            program = _programs.get(key)
+            if program is None or not program.exists:
+                if self._digest_now() != self._digest:
+                    raise SpecificationError(
+                        f"the program for pixels of type {dtype} would have other equations than "
+                        "this simulation was made with, or another size: exchange equations "
+                        f"before it is made, and make it with data_dtype='{dtype}'"
+                    )
+                with _preferences(self.precision):
+                    program = CompiledNetwork(
+                        lambda: self._build(dtype).network, cache=self._cache, profile=self._profile
+                    )
+                self.build_seconds += program.build_seconds
+                _programs[key] = program
+            self._compiled[dtype] = program
         return program
 
     def present(
@@ -154,13 +195,13 @@ class Simulation:
         Parameters
         ----------
         images : array, shape (n_images, n_inputs)
-            Pixels.
+            Pixels, numbers of any type.
         labels : array of int, shape (n_images,)
             Classes from 0; they are the targets of the nudging phase.
         order : array of int, optional
             Which images to present, in turn; by default all.
         maximum : float, optional
-            The pixel value that means a rate of 1.
+            The pixel value that means a rate of 1; larger and negative ones are rates too.
         learn : bool, optional
             Whether weights change. V^b of MB replicates the feedback of each image all the
             same, eq. (6), and has its old weights afterwards.
@@ -168,7 +209,7 @@ class Simulation:
             Whether there is a nudging phase; by default if weights change.
         progress : callable, optional
             Called now and then with the responses so far; if it gives True, the run ends after
-            the present mini-batch, as it does at the first Ctrl-C.
+            the present mini-batch.
 
         Returns
         -------
@@ -180,40 +221,48 @@ class Simulation:
         Raises
         ------
         DataError
-            Images of the wrong size, or labels without an output unit.
+            Images of the wrong size or that are no finite numbers, labels without an output unit,
+            an order with images that do not exist, or a maximum that is not positive.
+        KeyboardInterrupt
+            At Ctrl-C, after the present mini-batch: what was learned until then is kept, and
+            the attribute `responses` has those so far. A second Ctrl-C ends it at once, and
+            this call has changed nothing.
         """
-        images, labels = np.asarray(images), np.asarray(labels)
-        sizes = self.specification.network.sizes
-        if images.ndim != 2 or images.shape[1] != sizes[0]:
-            raise DataError(
-                f"images have the shape {images.shape}, but the network has {sizes[0]} inputs"
+        images, maximum = self._check_images(images, maximum)
+        labels = self._check_labels(labels, len(images))
+        order = _check_order(order, len(images))
+        dtype = _stored_type(images)
+        if self.brian is None:
+            self._program = self._program_for(dtype)
+        # In other threads, runtime mode has to wait; programs in C++ have nothing in common.
+        with deferred() if self.brian is None else alone() as interrupt:
+            targets = (labels[:, None] == np.arange(self._n_outputs)).astype(np.uint8)
+            inputs = {"stimulus": (images.astype(dtype, copy=False), order)}
+            inputs["targets"] = (targets, order)
+            values: dict[str, Any] = run_time_values(
+                self.specification, learn=learn, nudge=nudge, presented=self.presented
             )
-        if len(labels) != len(images):
-            raise DataError(f"{len(images)} images, but {len(labels)} labels")
-        if len(labels) == 0:
-            raise DataError("there are no images to present")
-        if labels.min() < 0 or labels.max() >= sizes[-1]:
-            raise DataError(
-                f"labels go from {labels.min()} to {labels.max()}, but the network has "
-                f"{sizes[-1]} outputs, for classes from 0 to {sizes[-1] - 1}"
-            )
-        order = np.arange(len(images)) if order is None else np.asarray(order)
-        targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
-        inputs = {"stimulus": (images.astype(self.data_dtype, copy=False), order)}
-        inputs["targets"] = (targets, order)
-        values: dict[str, Any] = run_time_values(
-            self.specification, learn=learn, nudge=nudge, presented=self.presented
-        )
-        for layer, intact in self.intact.items():
-            replicas = self.specification.protocol.batch_size
-            values[f"ghost_{layer}.intact"] = np.tile(intact, replicas)
-        values["stimulus.scale"] = 1 / maximum
-        # Brian2 stores weights by pre-synaptic unit first.
-        values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
-        run = self._run_program if self._program is not None else self._run_objects
-        responses = run(values, inputs, learn, progress)
-        if learn:
-            self.presented += -(-len(responses) // self.specification.protocol.batch_size)
+            batch = self.specification.protocol.batch_size
+            for layer, intact in self.intact.items():
+                values[f"ghost_{layer}.intact"] = np.tile(intact, batch)
+            values["stimulus.scale"] = 1 / maximum
+            # Brian2 stores weights by pre-synaptic unit first.
+            values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
+            wanted = [*(f"{name}.w" for name in self.weights), *self._states] if learn else []
+            if self.brian is None:
+                responses, arrays = self._run_program(values, inputs, wanted, progress)
+            else:
+                responses, arrays = self._run_objects(values, inputs, wanted, progress, interrupt)
+            if learn:
+                largest = float(np.max([np.abs(arrays[name]).max() for name in self._states]))
+                self.largest_state = largest if np.isfinite(largest) else float("inf")
+                weights = {
+                    name: np.reshape(arrays[f"{name}.w"], weight.shape[::-1]).T.copy()
+                    for name, weight in self.weights.items()
+                }
+                presented = self.presented - (-len(responses) // batch)
+                self.weights, self.presented = weights, presented
+            interrupt.found = {"responses": responses}
         return responses
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
@@ -224,58 +273,129 @@ class Simulation:
         """Give the predicted classes of images, shape (n_images,)."""
         return self.respond(images, maximum=maximum).argmax(axis=1)
 
+    # -- checking ---------------------------------------------------------------------
+
+    @property
+    def _n_outputs(self) -> int:
+        return self.specification.network.sizes[-1]
+
+    def _check_images(self, images: np.ndarray, maximum: float) -> tuple[np.ndarray, float]:
+        images = np.asarray(images)
+        n_inputs = self.specification.network.sizes[0]
+        if images.ndim != 2 or images.shape[1] != n_inputs:
+            raise DataError(
+                f"images have the shape {images.shape}, but the network has {n_inputs} inputs"
+            )
+        if images.dtype.kind not in "buif":
+            raise DataError(
+                f"images have the type {images.dtype}, but pixels need to be numbers, such as "
+                "uint8 or float32"
+            )
+        if len(images) == 0:
+            raise DataError("there are no images to present")
+        try:
+            maximum = float(maximum)
+        except (TypeError, ValueError):
+            raise DataError(f"maximum needs to be a number, got {maximum!r}") from None
+        lowest, highest = float(images.min()), float(images.max())
+        if not np.isfinite([lowest, highest]).all():
+            raise DataError("images contain values that are not finite")
+        limits = np.finfo(self.precision)
+        scale = 1 / maximum if maximum else np.inf
+        if not limits.tiny <= scale <= limits.max:
+            raise DataError(
+                "maximum, the pixel value that means a rate of 1, needs to be positive and a "
+                f"{self.precision} number, got {maximum:g}"
+            )
+        if max(-lowest, highest) * scale > limits.max:
+            raise DataError(
+                f"images go from {lowest:g} to {highest:g}, which is too far beyond "
+                f"maximum = {maximum:g}"
+            )
+        return images, maximum
+
+    def _check_labels(self, labels: np.ndarray, n_images: int) -> np.ndarray:
+        labels = np.asarray(labels)
+        if labels.shape != (n_images,):
+            count = len(labels) if labels.ndim == 1 else f"an array of shape {labels.shape} for"
+            raise DataError(f"{n_images} images, but {count} labels")
+        if labels.dtype.kind not in "buif" or (labels != np.floor(labels)).any():
+            raise DataError(f"labels need to be whole numbers, got {labels.dtype}")
+        if labels.min() < 0 or labels.max() >= self._n_outputs:
+            raise DataError(
+                f"labels go from {labels.min()} to {labels.max()}, but the network has "
+                f"{self._n_outputs} outputs, for classes from 0 to {self._n_outputs - 1}"
+            )
+        return labels
+
+    # -- running ----------------------------------------------------------------------
+
     def _run_program(
         self,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
-        learn: bool,
-        progress: Callable[[np.ndarray], bool | None] | None,
-    ) -> np.ndarray:
+        wanted: list[str],
+        progress: Progress | None,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         assert self._program is not None
-        names = [f"{name}.w" for name in self.weights]
-        wanted = [*names, *self._states] if learn else []
         results = self._program.run(values, inputs, wanted, monitor="responses", progress=progress)
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
-        if learn:
-            self._take_weights({name: results.arrays[f"{name}.w"] for name in self.weights})
-            self._note_states([results.arrays[name] for name in self._states])
-        return results.responses
+        return results.responses, results.arrays
 
     def _run_objects(
         self,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
-        learn: bool,
-        progress: Callable[[np.ndarray], bool | None] | None,
-    ) -> np.ndarray:
+        wanted: list[str],
+        progress: Progress | None,
+        interrupt: Interrupt,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         brian = self.brian
         assert brian is not None
         objects = {obj.name: obj for obj in brian.network.objects}
-        for name, value in values.items():
+
+        def variable(name: str) -> Any:
             owner, _, variable = name.partition(".")
-            objects[owner].variables[variable].set_value(np.ravel(value))
+            return objects[owner].variables[variable]
+
+        for name, value in values.items():
+            variable(name).set_value(np.ravel(value))
         for name, (data, order) in inputs.items():
+            objects[name].data_dtype = data.dtype
             objects[name].show(data, order)
-        for group in brian.populations.values():
-            for state in {"s", "g"} & set(group.variables):
-                # What a run that diverged has left behind would outlive the reset.
-                group.variables[state].set_value(0.0)
+        # What a run that diverged or was ended at once has left behind would outlive the reset.
+        for group in (*brian.populations.values(), *brian.projections.values()):
+            for state in {"s", "g", *_UNFINISHED} & set(group.variables):
+                group.variables[state].set_value(0)
         brian.responses.clear()
-        with _preferences(self.precision, self._device), warnings.catch_warnings():
-            # Brian2 compares float32 states with a number beyond their range.
-            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
-            with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for later
+        reported = monotonic()
+
+        def asked_to_stop() -> bool:
+            nonlocal reported
+            if progress is not None and monotonic() - reported > _REPORT_EVERY:
+                reported = monotonic()
+                if progress(brian.responses.responses):
+                    return True
+            return interrupt.received
+
+        brian.stimulus.asked_to_stop = asked_to_stop
+        interrupt.patient = False
+        try:
+            with (
+                _runtime(self.precision, self._device),
+                # Divergence is looked for later.
+                np.errstate(over="ignore", invalid="ignore"),
+            ):
                 brian.network.run(1e8 * second, namespace={})
-        if learn:
-            projections = brian.projections
-            self._take_weights({n: projections[n].variables["w"].get_value() for n in self.weights})
-            owners = [name.split(".") for name in self._states]
-            self._note_states([objects[o].variables[v].get_value() for o, v in owners])
+        finally:
+            brian.stimulus.asked_to_stop = None
+            BrianNetwork._globally_running = False  # which Brian2 leaves as it is after an error
+        interrupt.patient = True
         responses = brian.responses.responses
         if progress is not None:
             progress(responses)
-        return responses
+        return responses, {name: variable(name).get_value().copy() for name in wanted}
 
     @property
     def _states(self) -> list[str]:
@@ -283,25 +403,77 @@ class Simulation:
         names = [f"pyramidal_{layer}.s" for layer in range(1, network.n_layers + 1)]
         return names + [f"ghost_{layer}.g" for layer in network.graph.ghost_layers]
 
-    def _note_states(self, states: list[np.ndarray]) -> None:
-        largest = max(float(np.abs(values).max()) for values in states)
-        self.largest_state = largest if np.isfinite(largest) else float("inf")
 
-    def _take_weights(self, flat: Mapping[str, np.ndarray]) -> None:
-        """Copy weights from Brian2's order, by pre-synaptic unit first, to the paper's shapes."""
-        for name, weight in self.weights.items():
-            self.weights[name] = np.reshape(flat[name], weight.shape[::-1]).T.copy()
+def _dtype_to_build_for(given: Any) -> np.dtype | None:
+    """Give the stored type for pixels of a given type, or None if their values decide."""
+    if given is None:
+        return None
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "buif":
+        raise ValueError(
+            "Simulation.data_dtype: needs to be a type of numbers, such as 'uint8' or 'float32', "
+            f"or None, got {given!r}"
+        )
+    if dtype.kind in "ui" and dtype != np.uint8:
+        return None
+    return next((kind for kind in _STORED if np.can_cast(dtype, kind)), None)
+
+
+def _stored_type(images: np.ndarray) -> np.dtype:
+    """Give the narrowest type that holds all pixels as they are."""
+    dtype = images.dtype
+    if dtype.kind in "ui":
+        lowest, highest = int(images.min()), int(images.max())
+        if lowest >= 0 and highest <= 255:
+            return np.dtype(np.uint8)
+        whole = 2**24  # up to here, float32 holds all whole numbers
+        return np.dtype(np.float32 if max(-lowest, highest) <= whole else np.float64)
+    # A long double is cut off to double precision, in which nothing is computed anyway.
+    return next((kind for kind in _STORED if np.can_cast(dtype, kind)), _STORED[-1])
+
+
+def _check_order(order: np.ndarray | None, n_images: int) -> np.ndarray:
+    if order is None:
+        return np.arange(n_images)
+    order = np.asarray(order)
+    if order.ndim != 1 or order.dtype.kind not in "ui" or len(order) == 0:
+        raise DataError(
+            "order needs to be a list of numbers of images, not empty, got "
+            f"{order.dtype} of shape {order.shape}"
+        )
+    if order.min() < 0 or order.max() >= n_images:
+        raise DataError(
+            f"order goes from {order.min()} to {order.max()}, but there are {n_images} images, "
+            f"from 0 to {n_images - 1}"
+        )
+    return order
 
 
 @contextlib.contextmanager
-def _preferences(precision: np.dtype, device: Device) -> Iterator[None]:
+def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
+    """Have Brian2's runtime mode to oneself, with its preferences set."""
+    with alone():
+        require_runtime()
+        with _preferences(precision, target):
+            yield
+
+
+@contextlib.contextmanager
+def _preferences(precision: np.dtype, target: str | None = None) -> Iterator[None]:
     """Set Brian2's preferences for building and running, and set them back."""
-    old_precision, old_target = prefs.core.default_float_dtype, prefs.codegen.target
-    prefs.core.default_float_dtype = precision.type
-    if device != "cpp_standalone":
-        prefs.codegen.target = device
+    wanted = {
+        "core.default_float_dtype": precision.type,
+        # Brian2 would end a run within a time step, and nobody would know.
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    if target is not None:
+        wanted["codegen.target"] = target
+    before = {name: prefs[name] for name in wanted}
+    prefs.update(wanted)
     try:
         yield
     finally:
-        prefs.core.default_float_dtype = old_precision
-        prefs.codegen.target = old_target
+        prefs.update(before)

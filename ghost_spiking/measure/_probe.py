@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
+from .._brian import alone
 from ..exceptions import DataError
 from ..graph import projection_name
 from ..rate_functions import rate_function_of
@@ -134,13 +135,15 @@ class Probe:
             device="numpy",
             precision="float64",
             seed=seed,
-            data_dtype=self._images.dtype,
         )
         protocol = specification.protocol
         self._simulation.presented = max(protocol.ghost_onset, protocol.feedforward_onset)
+        self._monitors: dict[str, StateMonitor] = {}
+        with alone():
+            self._add_monitors()
+
+    def _add_monitors(self) -> None:
         assert self._simulation.brian is not None
-        graph = specification.network.graph
-        self._monitors = {}
         for name, group in self._simulation.brian.populations.items():
             for state in {"s", "g"} & set(group.variables):
                 # After the input has changed and states were reset, before anything moves.
@@ -148,7 +151,7 @@ class Probe:
                     group, state, record=True, clock=group.clock, when="start", name=f"{name}_trace"
                 )
         # Sums are formed within a step, and belong to the states at its beginning.
-        for layer in graph.feedback_targets:
+        for layer in self.specification.network.graph.feedback_targets:
             group = self._simulation.brian.populations[f"pyramidal_{layer}"]
             for signal in ("top_down", "ghost_feedback"):
                 name = f"{signal}_{layer}"
@@ -206,24 +209,26 @@ class Probe:
             nudging_steps=nudging + 1,
             beta=protocol.beta if beta is None else beta,
         )
-        for name, monitor in self._monitors.items():
-            monitor.active = name.rpartition("_")[0] in signals
-        self._present(weights, specification, n_images, learn=False)
-        return {
-            name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
-            for name, monitor in self._monitors.items()
-            if monitor.active
-        }
+        with alone():
+            for name, monitor in self._monitors.items():
+                monitor.active = name.rpartition("_")[0] in signals
+            self._present(weights, specification, n_images, learn=False)
+            return {
+                name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
+                for name, monitor in self._monitors.items()
+                if monitor.active
+            }
 
     def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Give the weights after all images were presented once to learn.
 
         They are one mini-batch, but in MB those of the protocol.
         """
-        for monitor in self._monitors.values():
-            monitor.active = False
-        self._present(weights, self.specification, len(self._images), learn=True)
-        return dict(self._simulation.weights)
+        with alone():
+            for monitor in self._monitors.values():
+                monitor.active = False
+            self._present(weights, self.specification, len(self._images), learn=True)
+            return self._simulation.weights
 
     def _present(
         self,
@@ -241,8 +246,10 @@ class Probe:
             monitor.resize(0)
         simulation.specification = specification
         images, labels = self._images[:n_images], self._labels[:n_images]
-        simulation.present(images, labels, maximum=self._maximum, learn=learn, nudge=True)
-        simulation.specification, simulation.presented = self.specification, presented
+        try:
+            simulation.present(images, labels, maximum=self._maximum, learn=learn, nudge=True)
+        finally:
+            simulation.specification, simulation.presented = self.specification, presented
 
     def _by_image(self, recorded: Any, n_images: int) -> np.ndarray:
         """Turn (units of all replicas, steps of all presentations) into (steps, images, units)."""

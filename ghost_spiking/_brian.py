@@ -22,28 +22,26 @@ LOCK = threading.RLock()
 
 
 def _import_brian2() -> None:
-    """Import Brian2, which handles Ctrl-C, in a thread that may not."""
-    install = signal.signal
+    """Import Brian2, which handles Ctrl-C, where it may not: in a thread, or if it is ignored."""
+    install, importer = signal.signal, threading.current_thread()
+    in_main = importer is threading.main_thread()
 
-    def install_in_main_thread(number: int, handler: Any) -> Any:
-        if threading.current_thread() is threading.main_thread():
-            return install(number, handler)
-        return signal.getsignal(number)
+    def install_where_it_works(number: int, handler: Any) -> Any:
+        of_brian2 = threading.current_thread() is importer
+        if of_brian2 and not (in_main and callable(signal.getsignal(number))):
+            return signal.getsignal(number)
+        return install(number, handler)
 
-    signal.signal = install_in_main_thread  # type: ignore[assignment]
+    signal.signal = install_where_it_works  # type: ignore[assignment]
     try:
         import brian2
     finally:
         signal.signal = install
-    handler = brian2._int_handler
-    previous = handler.previous_handler
-    if callable(previous) or previous is None:
-        return
-    # SIGINT is ignored, as in the background job of a script, and Brian2's handler would call that.
-    if threading.current_thread() is not threading.main_thread():
-        handler.previous_handler = lambda number, frame: None
-    elif signal.getsignal(signal.SIGINT) is handler:
-        signal.signal(signal.SIGINT, previous)
+    ours = brian2._int_handler  # may be there already, and would call what can't be called
+    if ours.previous_handler is signal.SIG_IGN:
+        ours.previous_handler = lambda number, frame: None
+        if in_main and signal.getsignal(signal.SIGINT) is ours:
+            install(signal.SIGINT, signal.SIG_IGN)
 
 
 _import_brian2()

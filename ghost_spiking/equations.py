@@ -13,7 +13,9 @@ engines use the same strings.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = [
     "BIAS",
@@ -202,3 +204,12 @@ GHOST_BIAS = {
 GHOST_FEEDBACK = _CANCELLATION + _DRIVE + _LEARNING_RATE
 #: Dale's law for V^b, after each change.
 DALE = "w = w * int(w > 0)"
+
+# -- exchanged ------------------------------------------------------------------------
+
+_ORIGINAL = {name: copy.deepcopy(globals()[name]) for name in __all__ if name.isupper()}
+
+
+def exchanged() -> dict[str, Any]:
+    """Give the equations that someone has exchanged, by name; other processes do not have them."""
+    return {name: globals()[name] for name, text in _ORIGINAL.items() if globals()[name] != text}

@@ -18,10 +18,18 @@ from brian2.core.preferences import prefs
 from brian2.units import second
 
 from ._interrupts import Interrupt, deferred
+from ._pixels import (
+    STORED,
+    check_images,
+    check_labels,
+    check_order,
+    stored_type,
+    type_to_build_for,
+)
 from .dense import CompiledNetwork
 from .dense._text import digest_of
 from .dense.standalone import default_cache
-from .exceptions import DataError, SpecificationError
+from .exceptions import SpecificationError
 from .network import Engine, GhostNetwork, build
 from .specification import Specification
 from .values import initial_weights, intact_ghosts, run_time_values
@@ -31,8 +39,6 @@ __all__ = ["Simulation"]
 Device = Literal["cpp_standalone", "cython", "numpy"]
 DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
 
-#: Types in which pixels are stored, from the narrowest to the widest.
-_STORED = tuple(np.dtype(name) for name in ("uint8", "float32", "float64"))
 #: Marks of a projection whose presentation is under way.
 _UNFINISHED = ("_pending", "_accumulated", "_gram_valid")
 #: Seconds between two calls of `progress` in runtime mode.
@@ -119,7 +125,7 @@ class Simulation:
         self.specification = specification
         self.engine = engine
         self.precision = np.dtype(precision)
-        self.data_dtype = _dtype_to_build_for(data_dtype)
+        self.data_dtype = type_to_build_for(data_dtype)
         drawn = initial_weights(specification, seed)
         self.weights = {
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
@@ -136,11 +142,11 @@ class Simulation:
         self._cache, self._profile = cache or default_cache(), profile
         #: By type of the pixels.
         self._compiled: dict[np.dtype, CompiledNetwork] = {}
-        self._program: CompiledNetwork | None = None
+        self._program: CompiledNetwork | None = None  # the one that was used last
         if device == "cpp_standalone":
             self._digest = self._digest_now()
             if self.data_dtype is not None:
-                self._program = self._program_for(self.data_dtype)
+                self._program_for(self.data_dtype)
         else:
             with _runtime(self.precision, device):
                 self.brian = self._build(np.uint8)
@@ -155,11 +161,15 @@ class Simulation:
 
     def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
         """Give the program for pixels of this type, or one that they can be widened for."""
-        wider = [kind for kind in _STORED if kind in self._compiled and np.can_cast(dtype, kind)]
+        wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
         dtype = wider[0] if wider else dtype
         program = self._compiled.get(dtype)
-        if program is not None and program.exists:
-            return program
+        if program is None or not program.exists:
+            program = self._compiled[dtype] = self._find_or_compile(dtype)
+        self._program = program
+        return program
+
+    def _find_or_compile(self, dtype: np.dtype) -> CompiledNetwork:
         with LOCK:
             key = (self._cache, self._profile, dtype, self._digest)
             program = _programs.get(key)
@@ -176,8 +186,7 @@ class Simulation:
                     )
                 self.build_seconds += program.build_seconds
                 _programs[key] = program
-            self._compiled[dtype] = program
-        return program
+            return program
 
     def present(
         self,
@@ -188,7 +197,7 @@ class Simulation:
         maximum: float = 255.0,
         learn: bool = True,
         nudge: bool | None = None,
-        progress: Callable[[np.ndarray], bool | None] | None = None,
+        progress: Progress | None = None,
     ) -> np.ndarray:
         """Present images, one batch after the other, and learn from them.
 
@@ -228,31 +237,31 @@ class Simulation:
             the attribute `responses` has those so far. A second Ctrl-C ends it at once, and
             this call has changed nothing.
         """
-        images, maximum = self._check_images(images, maximum)
-        labels = self._check_labels(labels, len(images))
-        order = _check_order(order, len(images))
-        dtype = _stored_type(images)
-        if self.brian is None:
-            self._program = self._program_for(dtype)
+        sizes, batch = self.specification.network.sizes, self.specification.protocol.batch_size
+        images, maximum = check_images(images, maximum, sizes[0], self.precision)
+        labels = check_labels(labels, len(images), sizes[-1])
+        order = check_order(order, len(images))
+        dtype = stored_type(images)
+        # Compiled before Ctrl-C is put off.
+        program = self._program_for(dtype) if self.brian is None else None
         # In other threads, runtime mode has to wait; programs in C++ have nothing in common.
-        with deferred() if self.brian is None else alone() as interrupt:
-            targets = (labels[:, None] == np.arange(self._n_outputs)).astype(np.uint8)
+        with alone() if program is None else deferred() as interrupt:
+            targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
             inputs = {"stimulus": (images.astype(dtype, copy=False), order)}
             inputs["targets"] = (targets, order)
             values: dict[str, Any] = run_time_values(
                 self.specification, learn=learn, nudge=nudge, presented=self.presented
             )
-            batch = self.specification.protocol.batch_size
             for layer, intact in self.intact.items():
                 values[f"ghost_{layer}.intact"] = np.tile(intact, batch)
             values["stimulus.scale"] = 1 / maximum
             # Brian2 stores weights by pre-synaptic unit first.
             values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
             wanted = [*(f"{name}.w" for name in self.weights), *self._states] if learn else []
-            if self.brian is None:
-                responses, arrays = self._run_program(values, inputs, wanted, progress)
-            else:
+            if program is None:
                 responses, arrays = self._run_objects(values, inputs, wanted, progress, interrupt)
+            else:
+                responses, arrays = self._run_program(program, values, inputs, wanted, progress)
             if learn:
                 largest = float(np.max([np.abs(arrays[name]).max() for name in self._states]))
                 self.largest_state = largest if np.isfinite(largest) else float("inf")
@@ -273,72 +282,17 @@ class Simulation:
         """Give the predicted classes of images, shape (n_images,)."""
         return self.respond(images, maximum=maximum).argmax(axis=1)
 
-    # -- checking ---------------------------------------------------------------------
-
-    @property
-    def _n_outputs(self) -> int:
-        return self.specification.network.sizes[-1]
-
-    def _check_images(self, images: np.ndarray, maximum: float) -> tuple[np.ndarray, float]:
-        images = np.asarray(images)
-        n_inputs = self.specification.network.sizes[0]
-        if images.ndim != 2 or images.shape[1] != n_inputs:
-            raise DataError(
-                f"images have the shape {images.shape}, but the network has {n_inputs} inputs"
-            )
-        if images.dtype.kind not in "buif":
-            raise DataError(
-                f"images have the type {images.dtype}, but pixels need to be numbers, such as "
-                "uint8 or float32"
-            )
-        if len(images) == 0:
-            raise DataError("there are no images to present")
-        try:
-            maximum = float(maximum)
-        except (TypeError, ValueError):
-            raise DataError(f"maximum needs to be a number, got {maximum!r}") from None
-        lowest, highest = float(images.min()), float(images.max())
-        if not np.isfinite([lowest, highest]).all():
-            raise DataError("images contain values that are not finite")
-        limits = np.finfo(self.precision)
-        scale = 1 / maximum if maximum else np.inf
-        if not limits.tiny <= scale <= limits.max:
-            raise DataError(
-                "maximum, the pixel value that means a rate of 1, needs to be positive and a "
-                f"{self.precision} number, got {maximum:g}"
-            )
-        if max(-lowest, highest) * scale > limits.max:
-            raise DataError(
-                f"images go from {lowest:g} to {highest:g}, which is too far beyond "
-                f"maximum = {maximum:g}"
-            )
-        return images, maximum
-
-    def _check_labels(self, labels: np.ndarray, n_images: int) -> np.ndarray:
-        labels = np.asarray(labels)
-        if labels.shape != (n_images,):
-            count = len(labels) if labels.ndim == 1 else f"an array of shape {labels.shape} for"
-            raise DataError(f"{n_images} images, but {count} labels")
-        if labels.dtype.kind not in "buif" or (labels != np.floor(labels)).any():
-            raise DataError(f"labels need to be whole numbers, got {labels.dtype}")
-        if labels.min() < 0 or labels.max() >= self._n_outputs:
-            raise DataError(
-                f"labels go from {labels.min()} to {labels.max()}, but the network has "
-                f"{self._n_outputs} outputs, for classes from 0 to {self._n_outputs - 1}"
-            )
-        return labels
-
     # -- running ----------------------------------------------------------------------
 
     def _run_program(
         self,
+        program: CompiledNetwork,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
         wanted: list[str],
         progress: Progress | None,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        assert self._program is not None
-        results = self._program.run(values, inputs, wanted, monitor="responses", progress=progress)
+        results = program.run(values, inputs, wanted, monitor="responses", progress=progress)
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
         return results.responses, results.arrays
@@ -404,54 +358,6 @@ class Simulation:
         return names + [f"ghost_{layer}.g" for layer in network.graph.ghost_layers]
 
 
-def _dtype_to_build_for(given: Any) -> np.dtype | None:
-    """Give the stored type for pixels of a given type, or None if their values decide."""
-    if given is None:
-        return None
-    try:
-        dtype = np.dtype(given)
-    except TypeError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "buif":
-        raise ValueError(
-            "Simulation.data_dtype: needs to be a type of numbers, such as 'uint8' or 'float32', "
-            f"or None, got {given!r}"
-        )
-    if dtype.kind in "ui" and dtype != np.uint8:
-        return None
-    return next((kind for kind in _STORED if np.can_cast(dtype, kind)), None)
-
-
-def _stored_type(images: np.ndarray) -> np.dtype:
-    """Give the narrowest type that holds all pixels as they are."""
-    dtype = images.dtype
-    if dtype.kind in "ui":
-        lowest, highest = int(images.min()), int(images.max())
-        if lowest >= 0 and highest <= 255:
-            return np.dtype(np.uint8)
-        whole = 2**24  # up to here, float32 holds all whole numbers
-        return np.dtype(np.float32 if max(-lowest, highest) <= whole else np.float64)
-    # A long double is cut off to double precision, in which nothing is computed anyway.
-    return next((kind for kind in _STORED if np.can_cast(dtype, kind)), _STORED[-1])
-
-
-def _check_order(order: np.ndarray | None, n_images: int) -> np.ndarray:
-    if order is None:
-        return np.arange(n_images)
-    order = np.asarray(order)
-    if order.ndim != 1 or order.dtype.kind not in "ui" or len(order) == 0:
-        raise DataError(
-            "order needs to be a list of numbers of images, not empty, got "
-            f"{order.dtype} of shape {order.shape}"
-        )
-    if order.min() < 0 or order.max() >= n_images:
-        raise DataError(
-            f"order goes from {order.min()} to {order.max()}, but there are {n_images} images, "
-            f"from 0 to {n_images - 1}"
-        )
-    return order
-
-
 @contextlib.contextmanager
 def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
     """Have Brian2's runtime mode to oneself, with its preferences set."""
@@ -472,8 +378,10 @@ def _preferences(precision: np.dtype, target: str | None = None) -> Iterator[Non
     if target is not None:
         wanted["codegen.target"] = target
     before = {name: prefs[name] for name in wanted}
-    prefs.update(wanted)
     try:
+        with deferred():
+            prefs.update(wanted)
         yield
     finally:
-        prefs.update(before)
+        with deferred():
+            prefs.update(before)

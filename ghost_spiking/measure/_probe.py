@@ -10,6 +10,7 @@ import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
 from .._brian import alone
+from .._pixels import check_images, check_labels
 from ..exceptions import DataError
 from ..graph import projection_name
 from ..rate_functions import rate_function_of
@@ -127,15 +128,17 @@ class Probe:
         if specification.network.model == "MA" or specification.protocol.batch_size > len(images):
             specification = specification.replace(batch_size=len(images))
         self.specification = specification
-        self._images = np.asarray(images)
-        self._labels = np.asarray(labels)
-        self._maximum = maximum
         self._simulation = Simulation(
             self.specification,
             device="numpy",
             precision="float64",
             seed=seed,
         )
+        sizes = specification.network.sizes
+        images, self._maximum = check_images(images, maximum, sizes[0], np.dtype(np.float64))
+        self._labels = check_labels(labels, len(images), sizes[-1])
+        # Whatever they are computed with is to be as precise as the simulation.
+        self._images = images.astype(np.float64)
         protocol = specification.protocol
         self._simulation.presented = max(protocol.ghost_onset, protocol.feedforward_onset)
         self._monitors: dict[str, StateMonitor] = {}

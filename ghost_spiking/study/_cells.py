@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ..equations import exchanged
 from ..exceptions import CompilationError, StudyError
 from ..specification import Specification
 
@@ -34,8 +34,6 @@ __all__ = [
     "write_file",
 ]
 
-#: Brian2 builds one network at a time, and a Dask worker may have several threads.
-_BUILDING = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -142,8 +140,10 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Hash of all that determines the result: every attribute but the names of parameters."""
+        """Hash of all that determines the result, also equations that were exchanged."""
         facts = asdict(self) | {"parameters": None, "specification": self.specification.to_toml()}
+        if others := exchanged():
+            facts["equations"] = others
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
     def __str__(self) -> str:
@@ -166,10 +166,9 @@ class Cell:
         history: list[dict[str, float]] = []
         training, held_out = _images(self.dataset, self.held_out, self.limit)
         try:
-            with _BUILDING:
-                simulation = Simulation(
-                    self.specification, seed=self.seed, data_dtype=training.images.dtype
-                )
+            simulation = Simulation(
+                self.specification, seed=self.seed, data_dtype=training.images.dtype
+            )
             trainer = Training(simulation, training, held_out, self.seed)
 
             def note(trainer: Training) -> None:
@@ -239,7 +238,11 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
 
 
 def structure(specification: Specification) -> tuple[str, int]:
-    """Give what is part of a compiled program; all else is set when it starts."""
+    """Give the fields that a program depends on, with equations as they are now.
+
+    It tells which ones to compile ahead; a `Simulation` finds its program by the text of all that
+    is built.
+    """
     network = specification.network.model_dump(exclude={"initial_weights"})
     network["lesion"] = network["lesion"] > 0
     return json.dumps(network), specification.protocol.batch_size

@@ -86,6 +86,6 @@ def require_runtime() -> None:
     if not isinstance(device, RuntimeDevice):
         raise CompilationError(
             f"Brian2's active device is a {type(device).__name__}, chosen with set_device, and its "
-            "project would be lost; go back with brian2.reset_device() before a network is "
+            "project would be lost; go back with brian2.set_device('runtime') before a network is "
             "made or run here"
         )

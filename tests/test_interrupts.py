@@ -473,13 +473,13 @@ from ghost_spiking import Simulation, Specification
 
 specification = Specification.create(sizes=(4, 3, 2))
 cache = Path(os.environ["GHOST_SPIKING_CACHE"])
-Simulation(specification, device="numpy")
-before = prefs.as_file
+before, made = prefs.as_file, []
 for seconds in map(float, sys.argv[1:]):
     for device in ("numpy", "cpp_standalone"):
         def work():
             while True:
-                Simulation(specification, device=device, cache=cache)
+                # Kept, since Python ignores what is raised while objects are removed.
+                made.append(Simulation(specification, device=device, cache=cache))
                 assert device == "numpy", "it was too fast"
         assert interrupted_after(seconds, work)
         assert prefs.as_file == before

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+from . import _brian  # noqa: F401 - before anything of Brian2
+
+# isort: split
 from brian2 import Clock, second
 from brian2 import Network as BrianNetwork
 from brian2.core.variables import linked_var

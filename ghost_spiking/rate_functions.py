@@ -90,6 +90,10 @@ def rate_function(text: str) -> RateFunction:
     if text in _NAMED:
         return _NAMED[text]
     import sympy
+
+    from . import _brian  # noqa: F401 - before anything of Brian2
+
+    # isort: split
     from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 
     derivative = sympy.diff(str_to_sympy(text), sympy.Symbol("s", real=True))

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
-from brian2 import second
-from brian2.core.preferences import prefs
 
+from ._brian import LOCK, alone, require_runtime
+
+# isort: split
+from brian2.core.network import Network as BrianNetwork
+from brian2.core.preferences import prefs
+from brian2.units import second
+
+from ._interrupts import Interrupt, deferred
+from ._pixels import (
+    STORED,
+    check_images,
+    check_labels,
+    check_order,
+    stored_type,
+    type_to_build_for,
+)
 from .dense import CompiledNetwork
 from .dense.standalone import default_cache
-from .exceptions import DataError
 from .network import BrianObjects, Engine, build
 from .specification import Specification
 from .values import drawn_values, initial_weights, run_time_values
@@ -24,9 +37,15 @@ __all__ = ["Simulation"]
 Device = Literal["cpp_standalone", "cython", "numpy"]
 DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
 
+#: Marks of a projection whose presentation is under way.
+_UNFINISHED = ("_pending", "_accumulated", "_gram_valid")
+#: Seconds between two calls of `progress` in runtime mode.
+_REPORT_EVERY = 0.2
 #: Compiled programs of this process by what they depend on, so that Brian2 need not generate the
 #: same code again, which takes it a second.
 _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
+
+Progress = Callable[[np.ndarray], bool | None]
 
 
 class Simulation:
@@ -47,7 +66,9 @@ class Simulation:
     weights : dict of array, optional
         Weights to start with instead.
     data_dtype : dtype, optional
-        Type of the pixels that will be presented: uint8 or a float type.
+        Type of the pixels that a program is compiled for at once. Pixels of any other type are
+        presented as they are too, by a program of their own if need be, which is compiled when
+        they first come. None: all programs are compiled when they are needed.
     cache : path, optional
         Where compiled programs are kept.
     profile : bool, optional
@@ -58,7 +79,7 @@ class Simulation:
     specification : Specification
         May be replaced by one with another protocol, but the same network and batch size.
     build_seconds : float
-        Time that the C++ compiler took; 0 if the program was there already.
+        Time that the C++ compiler took so far; 0 if the program was there already.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
     drawn : dict of array
@@ -102,7 +123,7 @@ class Simulation:
         self.specification = specification
         self.engine = engine
         self.precision = np.dtype(precision)
-        self.data_dtype = np.dtype(data_dtype)
+        self.data_dtype = type_to_build_for(data_dtype)
         drawn = initial_weights(specification, seed)
         self.weights = {
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
@@ -114,27 +135,45 @@ class Simulation:
         self.peak_memory_mb: float | None = None
         self.largest_state = 0.0
         self.brian: BrianObjects | None = None
-        self._program: CompiledNetwork | None = None
         self.build_seconds = 0.0
-        with _preferences(self.precision, device):
-            if device == "cpp_standalone":
-                self._program = self._compile(cache or default_cache(), profile)
-            else:
-                self.brian = self._build()
         self._device = device
+        self._cache, self._profile = cache or default_cache(), profile
+        #: By type of the pixels.
+        self._compiled: dict[np.dtype, CompiledNetwork] = {}
+        self._program: CompiledNetwork | None = None  # the one that was used last
+        if device == "cpp_standalone":
+            if self.data_dtype is not None:
+                self._program_for(self.data_dtype)
+        else:
+            with _runtime(self.precision, device):
+                self.brian = self._build(np.uint8)
 
-    def _build(self) -> BrianObjects:
-        return build(self.specification, self.engine, self.data_dtype)
+    def _build(self, dtype: Any) -> BrianObjects:
+        return build(self.specification, self.engine, dtype)
 
-    def _compile(self, cache: Path, profile: bool) -> CompiledNetwork:
-        kind = (self.engine, self.precision.name, self.data_dtype.name, profile)
-        key = (cache, self.specification.layout.text, *kind)
-        program = _programs.get(key)
+    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
+        """Return the program for pixels of this type, or one that they can be widened for."""
+        wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
+        dtype = wider[0] if wider else dtype
+        program = self._compiled.get(dtype)
         if program is None or not program.exists:
-            program = CompiledNetwork(lambda: self._build().network, cache=cache, profile=profile)
-            self.build_seconds = program.build_seconds
-            _programs[key] = program
+            program = self._compiled[dtype] = self._find_or_compile(dtype)
+        self._program = program
         return program
+
+    def _find_or_compile(self, dtype: np.dtype) -> CompiledNetwork:
+        with LOCK, _preferences(self.precision):
+            # The text of all that is built: someone may have exchanged an equation.
+            text = (self.engine, self.specification.layout.text, prefs.as_file)
+            key = (self._cache, self._profile, dtype, *text)
+            program = _programs.get(key)
+            if program is None or not program.exists:
+                program = CompiledNetwork(
+                    lambda: self._build(dtype).network, cache=self._cache, profile=self._profile
+                )
+                self.build_seconds += program.build_seconds
+                _programs[key] = program
+            return program
 
     def present(
         self,
@@ -145,20 +184,20 @@ class Simulation:
         maximum: float = 255.0,
         learn: bool = True,
         nudge: bool | None = None,
-        progress: Callable[[np.ndarray], bool | None] | None = None,
+        progress: Progress | None = None,
     ) -> np.ndarray:
         """Present images, one batch after the other, and learn from them.
 
         Parameters
         ----------
         images : array, shape (n_images, n_inputs)
-            Pixels.
+            Pixels, numbers of any type.
         labels : array of int, shape (n_images,)
             Classes from 0; they are the targets of the nudging phase.
         order : array of int, optional
             Which images to present, in turn; by default all.
         maximum : float, optional
-            The pixel value that means a rate of 1.
+            The pixel value that means a rate of 1; larger and negative ones are rates too.
         learn : bool, optional
             Whether weights change. V^b of MB replicates the feedback of each image all the
             same, eq. (6), and has its old weights afterwards.
@@ -166,7 +205,7 @@ class Simulation:
             Whether there is a nudging phase; by default if weights change.
         progress : callable, optional
             Called now and then with the responses so far; if it gives True, the run ends after
-            the present mini-batch, as it does at the first Ctrl-C.
+            the present mini-batch.
 
         Returns
         -------
@@ -178,39 +217,47 @@ class Simulation:
         Raises
         ------
         DataError
-            Images of the wrong size, or labels without an output unit.
+            Images of the wrong size or that are no finite numbers, labels without an output unit,
+            an order with images that do not exist, or a maximum that is not positive.
+        KeyboardInterrupt
+            At Ctrl-C, after the present mini-batch: what was learned until then is kept, and
+            the attribute `responses` has those so far. A second Ctrl-C ends it at once, and
+            this call has changed nothing.
         """
-        images, labels = np.asarray(images), np.asarray(labels)
-        sizes = self.specification.network.sizes
-        if images.ndim != 2 or images.shape[1] != sizes[0]:
-            raise DataError(
-                f"images have the shape {images.shape}, but the network has {sizes[0]} inputs"
+        sizes, batch = self.specification.network.sizes, self.specification.protocol.batch_size
+        images, maximum = check_images(images, maximum, sizes[0], self.precision)
+        labels = check_labels(labels, len(images), sizes[-1])
+        order = check_order(order, len(images))
+        dtype = stored_type(images)
+        # Compiled before Ctrl-C is put off.
+        program = self._program_for(dtype) if self.brian is None else None
+        # In other threads, runtime mode has to wait; programs in C++ have nothing in common.
+        with alone() if program is None else deferred() as interrupt:
+            targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
+            inputs = {"stimulus": (images.astype(dtype, copy=False), order)}
+            inputs["targets"] = (targets, order)
+            values: dict[str, Any] = run_time_values(
+                self.specification, learn=learn, nudge=nudge, presented=self.presented
             )
-        if len(labels) != len(images):
-            raise DataError(f"{len(images)} images, but {len(labels)} labels")
-        if len(labels) == 0:
-            raise DataError("there are no images to present")
-        if labels.min() < 0 or labels.max() >= sizes[-1]:
-            raise DataError(
-                f"labels go from {labels.min()} to {labels.max()}, but the network has "
-                f"{sizes[-1]} outputs, for classes from 0 to {sizes[-1] - 1}"
-            )
-        order = np.arange(len(images)) if order is None else np.asarray(order)
-        targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
-        inputs = {"stimulus": (images.astype(self.data_dtype, copy=False), order)}
-        inputs["targets"] = (targets, order)
-        values: dict[str, Any] = run_time_values(
-            self.specification, learn=learn, nudge=nudge, presented=self.presented
-        )
-        replicas = self.specification.protocol.batch_size
-        values |= {name: np.tile(drawn, replicas) for name, drawn in self.drawn.items()}
-        values["stimulus.scale"] = 1 / maximum
-        # Brian2 stores weights by pre-synaptic unit first.
-        values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
-        run = self._run_program if self._program is not None else self._run_objects
-        responses = run(values, inputs, learn, progress)
-        if learn:
-            self.presented += -(-len(responses) // self.specification.protocol.batch_size)
+            values |= {name: np.tile(drawn, batch) for name, drawn in self.drawn.items()}
+            values["stimulus.scale"] = 1 / maximum
+            # Brian2 stores weights by pre-synaptic unit first.
+            values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
+            wanted = [*(f"{name}.w" for name in self.weights), *self._states] if learn else []
+            if program is None:
+                responses, arrays = self._run_objects(values, inputs, wanted, progress, interrupt)
+            else:
+                responses, arrays = self._run_program(program, values, inputs, wanted, progress)
+            if learn:
+                largest = float(np.max([np.abs(arrays[name]).max() for name in self._states]))
+                self.largest_state = largest if np.isfinite(largest) else float("inf")
+                weights = {
+                    name: np.reshape(arrays[f"{name}.w"], weight.shape[::-1]).T.copy()
+                    for name, weight in self.weights.items()
+                }
+                presented = self.presented - (-len(responses) // batch)
+                self.weights, self.presented = weights, presented
+            interrupt.found = {"responses": responses}
         return responses
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
@@ -221,82 +268,106 @@ class Simulation:
         """Give the predicted classes of images, shape (n_images,)."""
         return self.respond(images, maximum=maximum).argmax(axis=1)
 
+    # -- running ----------------------------------------------------------------------
+
     def _run_program(
         self,
+        program: CompiledNetwork,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
-        learn: bool,
-        progress: Callable[[np.ndarray], bool | None] | None,
-    ) -> np.ndarray:
-        assert self._program is not None
-        names = [f"{name}.w" for name in self.weights]
-        wanted = [*names, *self._states] if learn else []
-        results = self._program.run(values, inputs, wanted, monitor="responses", progress=progress)
+        wanted: list[str],
+        progress: Progress | None,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        results = program.run(values, inputs, wanted, monitor="responses", progress=progress)
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
-        if learn:
-            self._take_weights({name: results.arrays[f"{name}.w"] for name in self.weights})
-            self._note_states([results.arrays[name] for name in self._states])
-        return results.responses
+        return results.responses, results.arrays
 
     def _run_objects(
         self,
         values: dict[str, Any],
         inputs: dict[str, tuple[np.ndarray, np.ndarray]],
-        learn: bool,
-        progress: Callable[[np.ndarray], bool | None] | None,
-    ) -> np.ndarray:
+        wanted: list[str],
+        progress: Progress | None,
+        interrupt: Interrupt,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         brian = self.brian
         assert brian is not None
         objects = {obj.name: obj for obj in brian.network.objects}
-        for name, value in values.items():
+
+        def variable(name: str) -> Any:
             owner, _, variable = name.partition(".")
-            objects[owner].variables[variable].set_value(np.ravel(value))
+            return objects[owner].variables[variable]
+
+        for name, value in values.items():
+            variable(name).set_value(np.ravel(value))
         for name, (data, order) in inputs.items():
+            objects[name].data_dtype = data.dtype
             objects[name].show(data, order)
+        # What a run that diverged or was ended at once has left behind would outlive the reset.
         for name in self._states:
-            # What a run that diverged has left behind would outlive the reset.
-            owner, _, state = name.partition(".")
-            objects[owner].variables[state].set_value(0.0)
+            variable(name).set_value(0)
+        for projection in brian.projections.values():
+            for flag in set(_UNFINISHED) & set(projection.variables):
+                projection.variables[flag].set_value(0)
         brian.responses.clear()
-        with _preferences(self.precision, self._device), warnings.catch_warnings():
-            # Brian2 compares float32 states with a number beyond their range.
-            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
-            with np.errstate(over="ignore", invalid="ignore"):  # divergence is looked for later
+        reported = monotonic()
+
+        def asked_to_stop() -> bool:
+            nonlocal reported
+            if progress is not None and monotonic() - reported > _REPORT_EVERY:
+                reported = monotonic()
+                if progress(brian.responses.responses):
+                    return True
+            return interrupt.received
+
+        brian.stimulus.asked_to_stop = asked_to_stop
+        interrupt.patient = False
+        try:
+            with (
+                _runtime(self.precision, self._device),
+                # Divergence is looked for later.
+                np.errstate(over="ignore", invalid="ignore"),
+            ):
                 brian.network.run(1e8 * second, namespace={})
-        if learn:
-            projections = brian.projections
-            self._take_weights({n: projections[n].variables["w"].get_value() for n in self.weights})
-            owners = [name.split(".") for name in self._states]
-            self._note_states([objects[o].variables[v].get_value() for o, v in owners])
+        finally:
+            brian.stimulus.asked_to_stop = None
+            BrianNetwork._globally_running = False  # which Brian2 leaves as it is after an error
+        interrupt.patient = True
         responses = brian.responses.responses
         if progress is not None:
             progress(responses)
-        return responses
+        return responses, {name: variable(name).get_value().copy() for name in wanted}
 
     @property
     def _states(self) -> tuple[str, ...]:
         return self.specification.layout.states
 
-    def _note_states(self, states: list[np.ndarray]) -> None:
-        largest = max(float(np.abs(values).max()) for values in states)
-        self.largest_state = largest if np.isfinite(largest) else float("inf")
 
-    def _take_weights(self, flat: Mapping[str, np.ndarray]) -> None:
-        """Copy weights from Brian2's order, by pre-synaptic unit first, to the paper's shapes."""
-        for name, weight in self.weights.items():
-            self.weights[name] = np.reshape(flat[name], weight.shape[::-1]).T.copy()
+@contextlib.contextmanager
+def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
+    """Have Brian2's runtime mode to oneself, with its preferences set."""
+    with alone():
+        require_runtime()
+        with _preferences(precision, target):
+            yield
 
 
 @contextlib.contextmanager
-def _preferences(precision: np.dtype, device: Device) -> Iterator[None]:
+def _preferences(precision: np.dtype, target: str | None = None) -> Iterator[None]:
     """Set Brian2's preferences for building and running, and set them back."""
-    old_precision, old_target = prefs.core.default_float_dtype, prefs.codegen.target
-    prefs.core.default_float_dtype = precision.type
-    if device != "cpp_standalone":
-        prefs.codegen.target = device
+    wanted = {
+        "core.default_float_dtype": precision.type,
+        # Brian2 would end a run within a time step, and nobody would know.
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    if target is not None:
+        wanted["codegen.target"] = target
+    before = {name: prefs[name] for name in wanted}
     try:
+        with deferred():
+            prefs.update(wanted)
         yield
     finally:
-        prefs.core.default_float_dtype = old_precision
-        prefs.codegen.target = old_target
+        with deferred():
+            prefs.update(before)

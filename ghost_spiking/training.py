@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ._checks import Count, Whole, check
+from ._interrupts import deferred
 from .datasets import Dataset
 from .exceptions import DivergenceError, SpecificationError
 from .measure import compare_weights, flatten
@@ -86,7 +87,7 @@ class Training:
     history : list of Epoch
         Epochs so far.
     responses : array, shape (n_presented, n_classes)
-        Responses in the epoch that was stopped before its end; empty otherwise.
+        Responses in the epoch that was stopped or interrupted before its end; empty otherwise.
 
     Examples
     --------
@@ -132,6 +133,8 @@ class Training:
         ------
         SpecificationError
             `epochs` is no whole number, less than 1, or less than there are already.
+        DivergenceError, KeyboardInterrupt
+            See `run_epoch`.
         """
         epochs = check("Training.run: epochs", epochs, Count)
         if epochs < len(self.history):
@@ -150,7 +153,7 @@ class Training:
     def run_epoch(self, progress: Progress | None = None) -> Epoch | None:
         """Present all training images once, in random order, then evaluate.
 
-        An epoch that was stopped is taken up where it was.
+        An epoch that was stopped or interrupted is taken up where it was.
 
         Parameters
         ----------
@@ -169,6 +172,10 @@ class Training:
         DivergenceError
             Weights or activity have grown beyond all bounds; the message names the projection
             and the rate to lower, and the simulation has the weights of before the epoch.
+        KeyboardInterrupt
+            At Ctrl-C, after the present mini-batch; what was learned is kept, and the next call
+            goes on from there. A second Ctrl-C ends it at once: then the next call goes on
+            from where this one began.
         """
         start = time.perf_counter()
         number = len(self.history) + 1
@@ -184,17 +191,21 @@ class Training:
             predicted = responses[recent].argmax(axis=1)
             return progress(len(responses), accuracy(predicted, labels[recent]))
 
-        before, presented = dict(self.simulation.weights), self.simulation.presented
         rest = order[len(earlier) :]
-        responses = np.concatenate([earlier, self._present(rest, report)])
-        if self._has_diverged():
-            error = self._explain(before, presented, rest)
-            self.simulation.weights, self.simulation.presented = before, presented
-            raise error
-        if len(responses) < len(order):
+        with deferred():
+            before, presented = self.simulation.weights, self.simulation.presented
+            responses = earlier
+            if len(rest):
+                responses = np.concatenate([earlier, self._present(rest, report)])
+            if self._has_diverged():
+                try:
+                    raise self._explain(before, presented, rest)
+                finally:
+                    self.simulation.weights, self.simulation.presented = before, presented
+            # Complete ones too, until the epoch is in the history: evaluation takes a while.
             self.responses = responses
+        if len(responses) < len(order):
             return None
-        self.responses = np.empty((0, 0))
         specification = self.simulation.specification
         test_accuracy, test_loss = self._score(self.test) if self.test else (np.nan, np.nan)
         epoch = Epoch(
@@ -206,7 +217,9 @@ class Training:
             time.perf_counter() - start,
             flatten(compare_weights(specification, self.simulation.weights)),
         )
-        self.history.append(epoch)
+        with deferred():
+            self.history.append(epoch)
+            self.responses = np.empty((0, 0))
         if progress is not None:
             progress(len(responses), epoch.online_accuracy)
         return epoch

@@ -16,7 +16,7 @@ from ghost_spiking import Specification
 from ghost_spiking.cli import main
 from ghost_spiking.cli.study import study as command
 from ghost_spiking.exceptions import SpecificationError, StudyError
-from ghost_spiking.study import Cell, Range, Study, _cells, run_study, summarize
+from ghost_spiking.study import Cell, Range, Study, run_study, summarize
 
 ROOT = Path(__file__).parent.parent
 # In the group that turns errors into one line, as for all commands
@@ -316,7 +316,7 @@ def test_compiles_a_program_for_each_structure_only():
         '[grid]\n"network.lesion" = [0.0, 0.1, 0.2]\n"protocol.beta" = [1.0, 2.0]\n'
         '"network.initial_weights.feedforward" = [1.0, 2.0]\n'
     )
-    structures = {_cells.structure(cell.specification) for cell in study(text).cells}
+    structures = {cell.specification.layout.text for cell in study(text).cells}
     assert len(structures) == 2
 
 

@@ -6,6 +6,7 @@ what each replica answers, and `CompiledNetwork` keeps C++ programs, so that a n
 compiled once and run often.
 """
 
+from .. import _brian  # noqa: F401 - before anything of Brian2
 from .clamped import ClampedInput
 from .responses import ResponseMonitor
 from .standalone import CompiledNetwork, ProgramResults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ class ClampedInput(Group):
         self.codeobj_class = None
         self._data: np.ndarray | None = None
         self._order: np.ndarray | None = None
+        #: Asked at the end of each presentation in runtime mode; if it gives True, the run ends.
+        self.asked_to_stop: Callable[[], bool] | None = None
 
         variables = self.variables = Variables(self)
         variables.create_clock_variables(self._clock)
@@ -226,8 +229,10 @@ class ClampedInput(Group):
             rate = variables["rate"].get_value().reshape(self.batch, self.n_units)
             rate[: len(shown)] = data[shown] * variables["scale"].get_value()[0]
             rate[len(shown) :] = 0
-        if step[0] == steps[0] - 1 and (presentation[0] + 1) * self.batch >= len(order):
-            Network._globally_stopped = True
+        if step[0] == steps[0] - 1:
+            last = (presentation[0] + 1) * self.batch >= len(order)
+            if last or (self.asked_to_stop is not None and self.asked_to_stop()):
+                Network._globally_stopped = True
 
 
 def _data_directory_of_device() -> Path:

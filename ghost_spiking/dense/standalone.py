@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import hashlib
 import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -31,6 +31,8 @@ from brian2.core.variables import DynamicArrayVariable
 from brian2.devices.device import all_devices, get_device, reset_device, set_device
 from brian2.units import second
 
+from .._brian import LOCK, alone, fresh_names, require_runtime
+from .._interrupts import deferred
 from ..exceptions import CompilationError
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE
 from .responses import ResponseMonitor
@@ -138,7 +140,7 @@ class CompiledNetwork:
     ) -> None:
         self.cache = Path(cache) if cache is not None else default_cache()
         self.build_seconds = 0.0
-        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+        with LOCK, _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
             self.cache.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(self.cache)
             _remove_leftovers(Path(tempfile.gettempdir()))
@@ -188,14 +190,30 @@ class CompiledNetwork:
         monitor : str, optional
             Name of the `ResponseMonitor` to read.
         progress : callable, optional
-            Called now and then with all responses so far. If it gives True, or at the first
-            Ctrl-C, the run ends after the present batch.
+            Called now and then with all responses so far. If it gives True, the run ends after
+            the present batch.
 
         Raises
         ------
         CompilationError
             The program failed; the message has its last words.
+        KeyboardInterrupt
+            At Ctrl-C, after the present batch; it has the attributes `results`, which is what
+            would have been returned, and `responses`. A second Ctrl-C ends it at once, without.
         """
+        with deferred() as interrupt:
+            results = self._run(values, inputs, wanted, monitor, progress)
+            interrupt.found |= {"results": results, "responses": results.responses}
+        return results
+
+    def _run(
+        self,
+        values: Mapping[str, np.ndarray | float],
+        inputs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        wanted: list[str],
+        monitor: str | None,
+        progress: Callable[[np.ndarray], bool | None] | None,
+    ) -> ProgramResults:
         with _writing_to(Path(tempfile.gettempdir()), "TMPDIR"):
             temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix())
         with temporary as name:
@@ -248,7 +266,8 @@ class CompiledNetwork:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
         environment = os.environ | {DATA_DIRECTORY: str(folder), OWNER: str(os.getpid())}
         asked_to_stop, memory = False, None
-        with open(folder / "messages", "w+") as messages:
+        with deferred() as interrupt, open(folder / "messages", "w+") as messages:
+            interrupt.patient = False
             # In a session of its own, so that the terminal's Ctrl-C does not reach it.
             process = subprocess.Popen(
                 command,
@@ -258,32 +277,29 @@ class CompiledNetwork:
                 stderr=messages,
                 start_new_session=True,
             )
-            while True:
-                try:
-                    process.wait(timeout=0.2)
-                    break
-                except subprocess.TimeoutExpired:
+            try:
+                while not _has_ended(process, seconds=0.2):
                     memory = _peak_memory_of(process.pid) or memory
-                    if report() and not asked_to_stop:
+                    if (report() or interrupt.received) and not asked_to_stop:
                         (folder / STOP_FILE).touch()
                         asked_to_stop = True
-                except KeyboardInterrupt:
-                    if asked_to_stop:  # a second Ctrl-C: at once
-                        process.kill()
-                        process.wait()
-                        raise
-                    (folder / STOP_FILE).touch()
-                    asked_to_stop = True
-                except BaseException:
-                    process.kill()
-                    process.wait()
-                    raise
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            interrupt.patient = True
             messages.seek(0)
             if process.returncode or "Error" in (text := messages.read()):
                 messages.seek(0)
                 text = messages.read().strip()[-500:]
                 raise CompilationError(f"the program ended with an error: {text or command[0]}")
         return memory
+
+
+def _has_ended(process: subprocess.Popen, seconds: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
 
 
 def _peak_memory_of(process_id: int) -> float | None:
@@ -320,18 +336,18 @@ def default_cache() -> Path:
 @contextlib.contextmanager
 def _standalone_device(directory: Path) -> Iterator[None]:
     """Activate the C++ standalone device, and leave no trace of it afterwards."""
-    # Brian2 numbers code objects whose names are in use, and the names are part of the program.
-    gc.collect()
-    flags = prefs.codegen.cpp.extra_compile_args
-    all_devices["cpp_standalone"].reinit()
-    set_device("cpp_standalone", build_on_run=False, directory=str(directory))
-    try:
-        prefs.codegen.cpp.extra_compile_args = COMPILER_FLAGS
-        yield
-    finally:
-        prefs.codegen.cpp.extra_compile_args = flags
-        reset_device()
+    with alone(), fresh_names():
+        require_runtime()
+        flags = prefs.codegen.cpp.extra_compile_args
         all_devices["cpp_standalone"].reinit()
+        set_device("cpp_standalone", build_on_run=False, directory=str(directory))
+        try:
+            prefs.codegen.cpp.extra_compile_args = COMPILER_FLAGS
+            yield
+        finally:
+            prefs.codegen.cpp.extra_compile_args = flags
+            reset_device()
+            all_devices["cpp_standalone"].reinit()
 
 
 @contextlib.contextmanager
@@ -410,15 +426,24 @@ def _compile(directory: Path) -> float:
             raise CompilationError(f"'{tool}' was not found; install the package {packages}")
     start = time.perf_counter()
     _share_headers(directory)
-    done = subprocess.run(
+    make = subprocess.Popen(
         ["make", "-j", str(os.cpu_count() or 1)],
         cwd=directory,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        # Ctrl-C ends all compilers at once, and none where someone else handles it.
+        start_new_session=True,
     )
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "rror" in line]
+    try:
+        _, messages = make.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(make.pid, signal.SIGKILL)
+        make.communicate()
+        raise
+    if make.returncode:
+        errors = [line for line in messages.splitlines() if "rror" in line]
         raise CompilationError(f"the C++ compiler failed: {(errors or ['make failed'])[0]}")
     for path in [*directory.rglob("*.o"), directory / f"{SHARED_HEADER}.gch"]:
         path.unlink()

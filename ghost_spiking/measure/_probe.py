@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
-from .._checks import Positive, Whole, check
+from .._brian import alone
+from .._checks import Whole, check
+from .._pixels import check_images, check_labels
 from ..exceptions import DataError
 from ..models import Signal
 from ..simulation import Simulation
@@ -126,20 +128,25 @@ class Probe:
         self._signals = {
             layer: specification.model.signals(specification, layer) for layer in layers
         }
-        self._images = np.asarray(images)
-        self._labels = np.asarray(labels)
-        self._maximum = check("Probe: maximum", maximum, Positive)
         self._simulation = Simulation(
             self.specification,
             device="numpy",
             precision="float64",
             seed=seed,
-            data_dtype=self._images.dtype,
         )
-        layout, brian = specification.layout, self._simulation.brian
-        self._simulation.presented = layout.onset
-        assert brian is not None
+        sizes = specification.network.sizes
+        images, self._maximum = check_images(images, maximum, sizes[0], np.dtype(np.float64))
+        self._labels = check_labels(labels, len(images), sizes[-1])
+        # Whatever they are computed with is to be as precise as the simulation.
+        self._images = images.astype(np.float64)
+        self._simulation.presented = specification.layout.onset
         self._monitors: dict[str, StateMonitor] = {}
+        with alone():
+            self._add_monitors()
+
+    def _add_monitors(self) -> None:
+        layout, brian = self.specification.layout, self._simulation.brian
+        assert brian is not None
         for signal in (signal for signals in self._signals.values() for signal in signals):
             # States after the input has changed and they were reset, before anything moves. All
             # else is formed within a step, and belongs to the states at its beginning.
@@ -203,25 +210,27 @@ class Probe:
             nudging_steps=nudging + 1,
             beta=protocol.beta if beta is None else beta,
         )
-        for signals in self._signals.values():
-            for signal in signals:
-                self._monitors[signal.key].active = not only or signal.name == only
-        self._present(weights, specification, n_images, learn=False)
-        return {
-            name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
-            for name, monitor in self._monitors.items()
-            if monitor.active
-        }
+        with alone():
+            for signals in self._signals.values():
+                for signal in signals:
+                    self._monitors[signal.key].active = not only or signal.name == only
+            self._present(weights, specification, n_images, learn=False)
+            return {
+                name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
+                for name, monitor in self._monitors.items()
+                if monitor.active
+            }
 
     def update(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the weights after all images were presented once to learn.
 
         They are one mini-batch, unless some weights follow each mini-batch of the protocol.
         """
-        for monitor in self._monitors.values():
-            monitor.active = False
-        self._present(weights, self.specification, len(self._images), learn=True)
-        return dict(self._simulation.weights)
+        with alone():
+            for monitor in self._monitors.values():
+                monitor.active = False
+            self._present(weights, self.specification, len(self._images), learn=True)
+            return self._simulation.weights
 
     def _present(
         self,
@@ -239,8 +248,10 @@ class Probe:
             monitor.resize(0)
         simulation.specification = specification
         images, labels = self._images[:n_images], self._labels[:n_images]
-        simulation.present(images, labels, maximum=self._maximum, learn=learn, nudge=True)
-        simulation.specification, simulation.presented = self.specification, presented
+        try:
+            simulation.present(images, labels, maximum=self._maximum, learn=learn, nudge=True)
+        finally:
+            simulation.specification, simulation.presented = self.specification, presented
 
     def _by_image(self, recorded: Any, n_images: int) -> np.ndarray:
         """Turn (units of all replicas, steps of all presentations) into (steps, images, units)."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,13 +29,10 @@ __all__ = [
     "make_folder",
     "read_record",
     "record_path",
-    "structure",
     "text_of",
     "write_file",
 ]
 
-#: Brian2 builds one network at a time, and a Dask worker may have several threads.
-_BUILDING = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -143,8 +139,17 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Hash of all that determines the result: every attribute but the names of parameters."""
-        facts = asdict(self) | {"parameters": None, "specification": self.specification.to_toml()}
+        """Hash of all that determines the result: what the network is, not how it is written."""
+        return self._hash(self.specification.layout.identity)
+
+    @property
+    def earlier_key(self) -> str:
+        """The key that versions before 0.2 gave the same cell."""
+        return self._hash(self.specification.to_toml())
+
+    def _hash(self, specification: str) -> str:
+        facts = {field: getattr(self, field) for field in vars(self)}
+        facts |= {"parameters": None, "specification": specification}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
     def __str__(self) -> str:
@@ -167,10 +172,9 @@ class Cell:
         history: list[dict[str, float]] = []
         training, held_out = _images(self.dataset, self.held_out, self.limit)
         try:
-            with _BUILDING:
-                simulation = Simulation(
-                    self.specification, seed=self.seed, data_dtype=training.images.dtype
-                )
+            simulation = Simulation(
+                self.specification, seed=self.seed, data_dtype=training.images.dtype
+            )
             trainer = Training(simulation, training, held_out, self.seed)
 
             def note(trainer: Training) -> None:
@@ -224,7 +228,7 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
 
     from ..simulation import Simulation
 
-    structures = {structure(cell.specification): cell for cell in cells}
+    structures = {cell.specification.layout.text: cell for cell in cells}
     failures = []
     bar = tqdm(
         structures.values(), "compiling", unit=" programs", leave=False, disable=not progress
@@ -239,13 +243,6 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
         raise failures[0]
 
 
-def structure(specification: Specification) -> tuple[str, int]:
-    """Give what is part of a compiled program; all else is set when it starts."""
-    network = specification.network.model_dump(exclude={"initial_weights"})
-    network["lesion"] = network["lesion"] > 0
-    return json.dumps(network), specification.protocol.batch_size
-
-
 def record_path(folder: Path, key: str) -> Path:
     """Give the file of the record with this key."""
     return folder / "cells" / f"{key}.json"
@@ -253,18 +250,19 @@ def record_path(folder: Path, key: str) -> Path:
 
 def read_record(folder: Path, cell: Cell) -> Record | None:
     """Give the saved record of a cell, or None if there is none that is intact."""
-    path = record_path(folder, cell.key)
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError):
-        record = None
-    if record is None or record.key != cell.key:
+    for key in (cell.key, cell.earlier_key):
+        path = record_path(folder, key)
+        try:
+            record = Record.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError):
+            record = None
+        if record is not None and record.key == key:
+            # The same network may be written in another way, such as one value for all layers.
+            return record.model_copy(update={"parameters": cell.parameters, "key": cell.key})
         _log.warning("%s is damaged; the cell '%s' is trained again", path, cell)
-        return None
-    # The same network may be written in another way, such as one value for all layers.
-    return record.model_copy(update={"parameters": cell.parameters})
+    return None
 
 
 def write_file(path: Path, text: str) -> None:

@@ -6,7 +6,6 @@ Both functions yield the record of each cell as soon as it ends, in any order.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -24,7 +23,6 @@ __all__ = ["run_here", "run_on_dask"]
 _NO_DASK = "Dask is not installed; pip install 'ghost-spiking[dask]'"
 #: Seconds to wait for the scheduler.
 _CONNECT = 8
-_IMPORTING = threading.Lock()
 
 
 def run_here(cells: Sequence[Cell], jobs: int) -> Iterator[Record]:
@@ -38,7 +36,9 @@ def run_here(cells: Sequence[Cell], jobs: int) -> Iterator[Record]:
             jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
         )
         try:
-            yield from parallel(joblib.delayed(_train_for)(os.getpid(), cell) for cell in cells)
+            yield from parallel(
+                joblib.delayed(_train_for)(os.getpid(), cell, cell.key) for cell in cells
+            )
         except BrokenProcessPool:
             raise StudyError(
                 "a process died, perhaps for lack of memory; what has ended is saved, so run the "
@@ -69,7 +69,7 @@ def run_on_dask(cells: Sequence[Cell], address: str) -> Iterator[Record]:
     with client:
         # With the cell's own key, a study that starts again joins what workers still train.
         futures = {
-            client.submit(_train_in_thread, cell, key=f"ghost-spiking-{cell.key}"): cell
+            client.submit(_train, cell, cell.key, key=f"ghost-spiking-{cell.key}"): cell
             for cell in cells
         }
         ended = as_completed(list(futures), loop=client.loop, with_results=True, raise_errors=False)
@@ -87,10 +87,10 @@ def run_on_dask(cells: Sequence[Cell], address: str) -> Iterator[Record]:
                 )
 
 
-def _train_for(parent: int, cell: Cell) -> Record:
+def _train_for(parent: int, cell: Cell, key: str) -> Record:
     if os.getpid() != parent:
         _end_with(parent)
-    return cell.train()
+    return _train(cell, key)
 
 
 @lru_cache(maxsize=1)
@@ -105,13 +105,11 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _train_in_thread(cell: Cell) -> Record:
-    # Dask's tasks run in threads, where Brian2 can't be imported as it is: it handles Ctrl-C, which
-    # Python leaves to the main thread.
-    with _IMPORTING:
-        handle, signal.signal = signal.signal, lambda *_: None
-        try:
-            import brian2  # noqa: F401
-        finally:
-            signal.signal = handle
+def _train(cell: Cell, key: str) -> Record:
+    if cell.key != key:
+        raise StudyError(
+            f"'{cell}' is another network in a process of its own than here: equations that were "
+            "exchanged here do not reach other processes; put them into a model of your own, in "
+            "a file that the processes can read too"
+        )
     return cell.train()

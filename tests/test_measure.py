@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from ghost_spiking.measure._vectors import angle as measured_angle
-from ghost_spiking.measure._vectors import norm
+from ghost_spiking.vectors import angle as measured_angle
+from ghost_spiking.vectors import norm
 
 from ghost_spiking.exceptions import DataError
 from ghost_spiking.measure import Probe, backpropagate, compare_weights

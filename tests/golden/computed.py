@@ -67,7 +67,8 @@ def train(device, engine, name, images, labels):
     order = np.concatenate([np.random.default_rng(k).permutation(n_images) for k in (1, 2)])
     learning = simulation.present(images, labels, order=order, maximum=MAXIMUM)
     found = {"second epoch": learning[n_images:]}
-    found["responses"] = simulation.respond(images, maximum=MAXIMUM)
+    if "respond" in CASES[name]["also"]:
+        found["responses"] = simulation.respond(images, maximum=MAXIMUM)
     found["presented"] = np.array(float(simulation.presented))
     found["largest state"] = np.array(simulation.largest_state)
     return found | {f"weights/{key}": value for key, value in simulation.weights.items()}
@@ -180,7 +181,7 @@ def _processor():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    facts = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+    facts = {key.strip(): text.strip() for key, _, text in (x.partition(":") for x in lines)}
     flags = " ".join(sorted(facts.get("flags", facts.get("Features", "")).split()))
     digest = hashlib.sha256(flags.encode()).hexdigest()[:12]
     return f"{platform.machine()} {facts.get('model name', '')} {digest}"

@@ -188,13 +188,21 @@ def test_order_of_images_and_history(name):
 # -- what is learned ------------------------------------------------------------------
 
 
+def is_slow(device, engine, name):
+    """Whether a network is left to the slow tests."""
+    if device == "numpy":
+        synapses = ("numpy", "synapses", name) in TRAINED
+        return name.endswith("one at a time") and not synapses
+    return name not in COMPILED
+
+
 @pytest.mark.parametrize(
     ("device", "engine", "name"),
     [
         pytest.param(
             *run,
             id=", ".join(run),
-            marks=[pytest.mark.slow] * (run[0] != "numpy" and run[2] not in COMPILED),
+            marks=[pytest.mark.slow] * is_slow(*run),
         )
         for run in TRAINED
     ],

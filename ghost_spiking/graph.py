@@ -37,7 +37,7 @@ class Graph:
 
     >>> from ghost_spiking.graph import Graph
     >>> graph = Graph.of([4, 3, 2, 2], [[0, 1], [1, 2], [2, 3], [1, 3]])
-    >>> graph.above(1), graph.feedback_targets, graph.ghost_layers
+    >>> graph.above(1), graph.feedback_targets, graph.feedback_sources
     ((2, 3), (1, 2), (2, 3))
     """
 
@@ -112,14 +112,13 @@ class Graph:
         return tuple(sorted({pre for pre, _ in self.feedback_connections}))
 
     @property
-    def ghost_layers(self) -> tuple[int, ...]:
-        """Layers with ghosts attached: those that send feedback."""
+    def feedback_sources(self) -> tuple[int, ...]:
+        """Layers that send feedback: those with a connection from a hidden layer."""
         return tuple(sorted({post for _, post in self.feedback_connections}))
 
-    @property
-    def ghost_connections(self) -> tuple[Connection, ...]:
-        """Connections that ghosts receive too: all into a layer with ghosts."""
-        return tuple(pair for pair in self.connections if pair[1] in self.ghost_layers)
+    def into(self, layers: tuple[int, ...]) -> tuple[Connection, ...]:
+        """Return all connections into these layers."""
+        return tuple(pair for pair in self.connections if pair[1] in layers)
 
     def below(self, layer: int) -> tuple[int, ...]:
         """Layers that send to a layer."""
@@ -138,8 +137,8 @@ def projection_name(kind: str, pre: int, post: int) -> str:
 
     Examples
     --------
-    >>> projection_name("ghost_feedback", 1, 2), projection_name("feedforward", 0, 2)
-    ('ghost_feedback_2', 'feedforward_0_2')
+    >>> projection_name("feedback", 1, 2), projection_name("feedforward", 0, 2)
+    ('feedback_2', 'feedforward_0_2')
     """
     return f"{kind}_{post}" if post == pre + 1 else f"{kind}_{pre}_{post}"
 

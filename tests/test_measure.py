@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from ghost_spiking.vectors import angle as measured_angle
-from ghost_spiking.vectors import norm
 
 from ghost_spiking.exceptions import DataError
 from ghost_spiking.measure import Probe, backpropagate, compare_weights
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.specification import Specification
 from ghost_spiking.values import initial_weights
+from ghost_spiking.vectors import angle as measured_angle
+from ghost_spiking.vectors import norm
 
 from .numerics.oracle import Perceptron, angle
 from .numerics.test_engines import OPTIONS, SKIPPING, by_symbol, make, oracle_of

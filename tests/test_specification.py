@@ -183,10 +183,10 @@ def test_graph_with_a_skip_connection():
         sizes=(8, 6, 5, 4), connections=[[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
     )
     graph = spec.network.graph
-    assert graph.ghost_layers == (2, 3)
+    assert graph.feedback_sources == (2, 3)
     assert graph.feedback_targets == (1, 2)
     assert graph.feedback_connections == ((1, 2), (1, 3), (2, 3))
-    assert graph.ghost_connections == ((0, 2), (1, 2), (1, 3), (2, 3))
+    assert graph.into((2, 3)) == ((0, 2), (1, 2), (1, 3), (2, 3))
     assert graph.below(2) == (0, 1)
     assert graph.above(1) == (2, 3)
     assert len(spec.protocol.learning_rates.feedforward) == 5

@@ -39,7 +39,7 @@ class _Command(click.Group):
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ghost-spiking")
 def main() -> None:
-    """Train networks of pyramidal and ghost units, which backpropagate errors by themselves.
+    """Train networks that assign credit by their own dynamics and local rules, and look at them.
 
     Start with: ghost-spiking train --dataset digits --hidden 32
     """

@@ -54,7 +54,7 @@ def _model_choices(command: Any) -> Any:
     for choice in reversed(choices()):
         command = click.option(
             f"--{choice.field.replace('_', '-')}",
-            type=click.IntRange(min=1) if choice.type is int else str,
+            type=click.IntRange(1, _MOST) if choice.type is int else str,
             metavar=None if choice.type is int else "VALUE[,VALUE...]",
             help=choice.help,
         )(command)
@@ -82,7 +82,6 @@ def _model_choices(command: Any) -> Any:
     type=click.Choice(["squared_error", "cross_entropy"]),
     help="Squared error of the output's rates, or cross-entropy of a softmax.",
 )
-@click.option("--ghosts", type=click.IntRange(1, _MOST), help="Ghosts per layer (MB only).")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),

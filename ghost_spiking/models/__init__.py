@@ -37,6 +37,7 @@ from ._registry import (
     names,
     origin,
     register,
+    units,
 )
 from ._sections import InitialWeights, LearningRates, Network, Protocol
 
@@ -72,6 +73,7 @@ __all__ = [
     "names",
     "origin",
     "register",
+    "units",
 ]
 
 # Every module without an underscore is a room of models, which register themselves.

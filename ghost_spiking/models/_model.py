@@ -63,6 +63,8 @@ class Model:
         Options on the command line.
     distances : mapping
         Measurements of `compare_weights` that are drawn against epochs, and their labels.
+    units : mapping
+        Units of fields of the model's own, by dotted path, for the axes of studies.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class Model:
     protocol: ClassVar[type[Protocol]] = Protocol
     choices: ClassVar[tuple[Choice, ...]] = ()
     distances: ClassVar[Mapping[str, str]] = {}
+    units: ClassVar[Mapping[str, str]] = {}
 
     # -- specifications ---------------------------------------------------------------
 

@@ -21,6 +21,7 @@ __all__ = [
     "names",
     "origin",
     "register",
+    "units",
 ]
 
 #: The model of specifications that name none.
@@ -115,6 +116,18 @@ def fields() -> tuple[str, ...]:
         for path in sections:
             found.pop(path, None)
     return tuple(found)
+
+
+def units() -> dict[str, str]:
+    """Return the units of fields that models have of their own, by dotted path.
+
+    Examples
+    --------
+    >>> from ghost_spiking.models import units
+    >>> units()["network.lesion"]
+    'fraction of ghosts'
+    """
+    return {path: unit for model in _models.values() for path, unit in model.units.items()}
 
 
 def choices() -> tuple[Choice, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..models import units
 from ..plotting import COLOURS
 from ._cells import Record, text_of
 from ._table import summarize
@@ -22,8 +23,6 @@ __all__ = ["plot_error_bars", "plot_heat_map", "plot_scatter", "save_study_plots
 _MARKERS = "os^Dv<>"
 _ACCURACY = "accuracy on held-out images (%)"
 _UNITS = {
-    "network.ghosts": "units",
-    "network.lesion": "fraction of ghosts",
     "network.sizes": "units",
     "protocol.batch_size": "images",
     "protocol.time_step": "dt / tau",
@@ -32,10 +31,6 @@ _UNITS = {
     for name, unit in [
         ("prediction_steps", "time steps"),
         ("nudging_steps", "time steps"),
-        ("ghost_delay", "time steps"),
-        ("ghost_onset", "mini-batches"),
-        ("feedforward_onset", "mini-batches"),
-        ("half_life", "mini-batches"),
     ]
 }
 #: Largest ratio of values that still are told apart on a linear axis.
@@ -261,7 +256,7 @@ def _places(values: Sequence[Any]) -> list[float]:
 def _label(axes: Axes, which: Literal["x", "y"], parameter: str, values: Sequence[Any]) -> None:
     """Name an axis, with the unit; numbers have a scale, everything else a tick for each value."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    unit = _UNITS.get(parameter)
+    unit = (_UNITS | units()).get(parameter)
     axis.set_label_text(f"{parameter} ({unit})" if unit else parameter)
     if not _numeric(values):
         # One below the other, lest neighbours overlap

@@ -61,7 +61,7 @@ def defaults(
     """
     rates = protocol.get("learning_rates", {})
     top = graph.n_layers
-    deep = len(graph.ghost_layers) > 1
+    deep = len(graph.feedback_sources) > 1
     softmax = network.get("loss") == "cross_entropy"
     # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
     batch = protocol.get("batch_size", 100 if paired else 1)
@@ -69,13 +69,13 @@ def defaults(
     noise = max(1.0, 100 / batch) ** 0.5
 
     if paired:
-        ghosts = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
+        ghosts = tuple(graph.sizes[layer] for layer in graph.feedback_sources)
         beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
         # In small layers all units may be active at once.
         small = any(graph.sizes[layer] < 100 for layer in graph.feedback_targets)
         imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
     else:
-        ghosts = network.get("ghosts", (100,) * len(graph.ghost_layers))
+        ghosts = network.get("ghosts", (100,) * len(graph.feedback_sources))
         beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
         imitate, cancel = 0.0, 20.0
         # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
@@ -83,7 +83,7 @@ def defaults(
         if aligning:
             first_rate = 0.2 * graph.sizes[1] ** 0.5
     # Every layer adds to the noise in the errors of those below.
-    between = 1.0 / max(1, len(graph.ghost_layers) - 1)
+    between = 1.0 / max(1, len(graph.feedback_sources) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
     name = network.get("rate_function", "sigmoid")
@@ -103,7 +103,7 @@ def defaults(
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
         return rate * steepness / noise
 
-    n_ghosts = dict(zip(graph.ghost_layers, ghosts, strict=True))
+    n_ghosts = dict(zip(graph.feedback_sources, ghosts, strict=True))
     if deep and aligning:
         # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
         gains = [
@@ -124,10 +124,10 @@ def defaults(
 
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
-        imitation(post) for _, post in graph.ghost_connections
+        imitation(post) for _, post in graph.into(graph.feedback_sources)
     )
     nearest = _nearest(graph.connections, feedforward)
-    ghost_nearest = _nearest(graph.ghost_connections, ghost_forward)
+    ghost_nearest = _nearest(graph.into(graph.feedback_sources), ghost_forward)
     ones = (1.0,) * len(graph.feedback_connections)
     copies = paired and (deep or not bounded) and network.get("dale") is not True
     return {
@@ -142,7 +142,7 @@ def defaults(
             "initial_weights": {
                 "feedforward": tuple(gains),
                 "feedback": (3.0 if deep and aligning else 1.0,) * len(ones),
-                "ghost_forward": (ghost_gain,) * len(graph.ghost_connections),
+                "ghost_forward": (ghost_gain,) * len(graph.into(graph.feedback_sources)),
                 "ghost_feedback": ones,
                 "ghost_bias": -2.0 if sparse else 0.0,
                 "ghost_distribution": "uniform",
@@ -166,7 +166,7 @@ def defaults(
                 "ghost_forward": ghost_forward,
                 "ghost_bias": tuple(
                     ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse
-                    for layer in graph.ghost_layers
+                    for layer in graph.feedback_sources
                 ),
                 "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
                 "feedback": tuple(

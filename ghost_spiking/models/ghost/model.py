@@ -60,6 +60,14 @@ class GhostModel(GhostEquations, Model):
     protocol = GhostProtocol
     paired: ClassVar[bool]
     distances = {"forward_distance": "$W^f - V^f$", "backward_distance": "$W^b - V^b$"}
+    units = {
+        "network.ghosts": "units",
+        "network.lesion": "fraction of ghosts",
+        "protocol.ghost_delay": "time steps",
+        "protocol.ghost_onset": "mini-batches",
+        "protocol.feedforward_onset": "mini-batches",
+        "protocol.half_life": "mini-batches",
+    }
     choices = (
         Choice(
             "feedback",
@@ -74,8 +82,8 @@ class GhostModel(GhostEquations, Model):
     def lengths(self, graph: Graph) -> dict[str, tuple[int, str]]:
         """Return which fields have a value for each of something, see `Model.lengths`."""
         feedback = len(graph.feedback_connections), "connection between layers above the input"
-        forward = len(graph.ghost_connections), "connection into a layer with ghosts"
-        layers = len(graph.ghost_layers), "layer with ghosts"
+        forward = len(graph.into(graph.feedback_sources)), "connection into a layer with ghosts"
+        layers = len(graph.feedback_sources), "layer with ghosts"
         return super().lengths(graph) | {
             "network.feedback": (len(graph.feedback_targets), "hidden layer"),
             "network.ghosts": layers,
@@ -97,7 +105,7 @@ class GhostModel(GhostEquations, Model):
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
         """Refuse choices that exclude each other, see `Model.check_given`."""
         weights = network.get("initial_weights", {})
-        units = tuple(graph.sizes[layer] for layer in graph.ghost_layers)
+        units = tuple(graph.sizes[layer] for layer in graph.feedback_sources)
         if self.paired and network.get("ghosts", units) != units:
             raise SpecificationError(
                 f"network.ghosts: only model MB has a free number of ghosts; {self.name} has one "
@@ -149,7 +157,7 @@ class GhostModel(GhostEquations, Model):
             populations=(
                 self.protocol_population(specification),
                 *(self.pyramidal_population(specification, k) for k in range(1, top + 1)),
-                *(self.ghost_population(specification, k) for k in graph.ghost_layers),
+                *(self.ghost_population(specification, k) for k in graph.feedback_sources),
                 *self._bias_units(network),
                 *([self._normaliser()] if softmax else []),
             ),
@@ -160,7 +168,10 @@ class GhostModel(GhostEquations, Model):
                     for pair in back
                     if network.feedback_of(pair[0]) != "transpose"
                 ),
-                *(self.ghost_forward(specification, *pair) for pair in graph.ghost_connections),
+                *(
+                    self.ghost_forward(specification, *pair)
+                    for pair in graph.into(graph.feedback_sources)
+                ),
                 *(self.ghost_feedback(specification, *pair) for pair in back),
                 *(self._biases(specification) if network.biases else []),
                 *(self._softmax(top) if softmax else []),
@@ -314,7 +325,7 @@ class GhostModel(GhostEquations, Model):
         """Return V^f of one connection: plastic in MA, fixed in MB."""
         network: Any = specification.network
         protocol: Any = specification.protocol
-        place = network.graph.ghost_connections.index((pre, post))
+        place = network.ghost_connections.index((pre, post))
         gains = network.initial_weights
         start: Start = Uniform.glorot(
             network.sizes[pre], network.ghosts_of(post), gains.ghost_forward[place]
@@ -371,7 +382,7 @@ class GhostModel(GhostEquations, Model):
         network: Any = specification.network
         return [
             *(self.bias(specification, layer) for layer in range(1, network.n_layers + 1)),
-            *(self.ghost_bias(specification, layer) for layer in network.graph.ghost_layers),
+            *(self.ghost_bias(specification, layer) for layer in network.graph.feedback_sources),
             *(self.feedback_bias(specification, layer) for layer in network.reconstructed_layers),
         ]
 
@@ -393,7 +404,7 @@ class GhostModel(GhostEquations, Model):
         """Return the biases of a layer's ghosts: as V^f in MA, for homeostasis in MB."""
         network: Any = specification.network
         protocol: Any = specification.protocol
-        place = network.graph.ghost_layers.index(layer)
+        place = network.graph.feedback_sources.index(layer)
         rule = self.imitation if self.paired else self.homeostasis
         return Projection(
             f"ghost_bias_{layer}",
@@ -440,7 +451,7 @@ class GhostModel(GhostEquations, Model):
         network: Any = specification.network
         name, graph = _layer(layer), network.graph
         found = [Signal("state", "pyramidal unit, s", name, "s")]
-        if layer in graph.ghost_layers:
+        if layer in graph.feedback_sources:
             label = "its ghost, g" if self.paired else ""
             found.append(Signal("ghost", label, f"ghost_{layer}", "g", dashed=True))
         found.append(Signal("bottom_up", "bottom-up, b", name, "bottom_up"))
@@ -470,7 +481,7 @@ class GhostModel(GhostEquations, Model):
             "backward_distance": {},
             "feedback_alignment": {},
         }
-        for pair in graph.ghost_connections if self.paired else ():
+        for pair in graph.into(graph.feedback_sources) if self.paired else ():
             name = projection_name("ghost_forward", *pair)
             difference = weights[projection_name("feedforward", *pair)] - weights[name]
             found["forward_distance"][name] = norm(difference)
@@ -506,7 +517,7 @@ class GhostModel(GhostEquations, Model):
         return {
             "state_mismatch": {
                 layer: size(predicted[f"pyramidal_{layer}.s"] - predicted[f"ghost_{layer}.g"])
-                for layer in (graph.ghost_layers if self.paired else ())
+                for layer in (graph.feedback_sources if self.paired else ())
             },
             "feedback_mismatch": mismatch,
             "residual": residual,

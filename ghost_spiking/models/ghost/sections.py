@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..._checks import Count, Flag, Fraction, NotNegative, Number, Whole
+from ...graph import Connection
 from .._sections import InitialWeights, LearningRates, Network, Protocol
 
 __all__ = ["GhostInitialWeights", "GhostLearningRates", "GhostNetwork", "GhostProtocol"]
@@ -83,11 +84,16 @@ class GhostNetwork(Network):
 
     def ghosts_of(self, layer: int) -> int:
         """Return the number of ghosts attached to a layer."""
-        return self.ghosts[self.graph.ghost_layers.index(layer)]
+        return self.ghosts[self.graph.feedback_sources.index(layer)]
 
     def feedback_of(self, layer: int) -> str:
         """Return the kind of feedback that a hidden layer receives."""
         return self.feedback[self.graph.feedback_targets.index(layer)]
+
+    @property
+    def ghost_connections(self) -> tuple[Connection, ...]:
+        """Connections that ghosts receive too: all into a layer with ghosts."""
+        return self.graph.into(self.graph.feedback_sources)
 
     @property
     def reconstructed_layers(self) -> tuple[int, ...]:

@@ -145,7 +145,7 @@ class GhostModel(GhostEquations, Model):
         graph = network.graph
         top = network.n_layers
         softmax = network.loss == "cross_entropy"
-        back = graph.feedback_connections
+        back, into = graph.feedback_connections, network.ghost_connections
         return Layout(
             n_inputs=network.sizes[0],
             n_outputs=network.sizes[-1],

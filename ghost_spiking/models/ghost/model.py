@@ -168,10 +168,7 @@ class GhostModel(GhostEquations, Model):
                     for pair in back
                     if network.feedback_of(pair[0]) != "transpose"
                 ),
-                *(
-                    self.ghost_forward(specification, *pair)
-                    for pair in graph.into(graph.feedback_sources)
-                ),
+                *(self.ghost_forward(specification, *pair) for pair in into),
                 *(self.ghost_feedback(specification, *pair) for pair in back),
                 *(self._biases(specification) if network.biases else []),
                 *(self._softmax(top) if softmax else []),

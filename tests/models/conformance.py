@@ -6,9 +6,11 @@ To add a model: its oracle, a function here that runs it, and a row in `ORACLES`
 import numpy as np
 
 from ghost_spiking import Specification
+from ghost_spiking.graph import projection_name
 from ghost_spiking.values import initial_weights
 
 from ..numerics.test_engines import by_symbol, key_of, oracle_of
+from .equilibrium_propagation_oracle import EquilibriumPropagation
 
 
 def ghosts(specification, weights, images, labels, order):
@@ -24,8 +26,33 @@ def ghosts(specification, weights, images, labels, order):
     return after
 
 
+def equilibrium_propagation(specification, weights, images, labels, order):
+    """Run the oracle of equilibrium propagation; give the weights by projection."""
+    network, protocol = specification.network, specification.protocol
+    rates = protocol.learning_rates
+    oracle = EquilibriumPropagation(
+        {pair: weights[projection_name("feedforward", *pair)] for pair in network.connections},
+        {layer: weights[f"bias_{layer}"][:, 0] for layer in range(1, network.n_layers + 1)},
+        epsilon=protocol.time_step,
+        beta=protocol.beta,
+        free_steps=protocol.prediction_steps,
+        nudged_steps=protocol.nudging_steps,
+        eta=dict(zip(network.connections, rates.feedforward, strict=True))
+        | dict(enumerate(rates.bias, start=1)),
+    )
+    targets = np.eye(network.sizes[-1])[labels]
+    oracle.run(images / 255, targets, order, protocol.batch_size)
+    return {projection_name("feedforward", *pair): w for pair, w in oracle.W.items()} | {
+        f"bias_{layer}": bias[:, None] for layer, bias in oracle.b.items()
+    }
+
+
 #: By the name of the model: gives the weights after a few mini-batches.
-ORACLES = {"MA": ghosts, "MB": ghosts}
+ORACLES = {
+    "MA": ghosts,
+    "MB": ghosts,
+    "equilibrium_propagation": equilibrium_propagation,
+}
 
 #: Specifications to try each model with, besides the sizes: large rates, so that all terms matter.
 FIELDS = {
@@ -35,6 +62,11 @@ FIELDS = {
         "time_step": 0.4,
     }
     for name in ("MA", "MB")
+} | {
+    "equilibrium_propagation": {
+        "learning_rates": {"feedforward": 0.3, "bias": 0.2},
+        "time_step": 0.4,
+    }
 }
 
 

@@ -1,4 +1,4 @@
-"""What is particular to equilibrium propagation; the suite for all models holds it to its oracle."""
+"""Equilibrium propagation in particular; the suite for all models holds it to its oracle."""
 
 import numpy as np
 import pytest

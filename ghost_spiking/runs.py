@@ -357,8 +357,11 @@ class Run:
                 write_atomically(self.path / _FILE, buffer.getvalue())
             except OSError as error:
                 there = (self.path / _FILE).exists()
-                kept = "; what was saved before is still there" if there else ""
-                raise RunError(f"'{self.path}' can't be saved: {_reason(error)}{kept}") from None
+                kept = "what was saved before is still there; " if there else ""
+                raise RunError(
+                    f"'{self.path}' can't be saved: {_reason(error)}; {kept}when it can be written "
+                    "to again, use --resume"
+                ) from None
             self.write_copies()
 
     def write_copies(self) -> None:
@@ -660,7 +663,7 @@ def _what_else(path: Path) -> str:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; make room and use --resume"
+        return "the disk is full"
     return error.strerror or str(error)
 
 

@@ -362,18 +362,18 @@ def _train_epochs(
     test, n_images, epochs = trainer.test, len(trainer.training), facts.goal
     assert test is not None
     assert epochs is not None
-    done = len(trainer.history) * n_images + len(trainer.responses)
+
+    def presented() -> int:
+        return len(trainer.history) * n_images + len(trainer.responses)
+
     last_saved = last_drawn = time.perf_counter()
-    saved = done
+    saved = presented()
 
     def store(**accuracies: float | None) -> None:
         nonlocal last_saved, saved
         seconds = round(time.perf_counter() + offset, 2)
         Run.of(trainer, path, facts, seconds=seconds, **accuracies).save()
         last_saved, saved = time.perf_counter(), presented()
-
-    def presented() -> int:
-        return len(trainer.history) * n_images + len(trainer.responses)
 
     def keep() -> None:
         """Save what is not saved yet, before anything else can happen."""
@@ -387,12 +387,12 @@ def _train_epochs(
             store(train_accuracy=trainer.evaluate(trainer.training), test_accuracy=on_test)
             draw_learning_curves(path, trainer.history)
 
-    with interruptible() as stopped, progress_bar(epochs * n_images, done) as bar:
+    with interruptible() as stopped, progress_bar(epochs * n_images, saved) as bar:
 
-        def show(presented: int, percent: float) -> bool:
+        def show(n_presented: int, percent: float) -> bool:
             if len(trainer.history) < epochs:
                 bar.set_postfix_str(f"accuracy {percent:.2f} %", refresh=False)
-                bar.update(len(trainer.history) * n_images + presented - bar.n)
+                bar.update(len(trainer.history) * n_images + n_presented - bar.n)
             return bool(stopped)
 
         def after_epoch(trainer: Training) -> bool:

@@ -276,11 +276,14 @@ class Training:
             growth = {name: rates[name] * before[name].shape[1] for name in candidates}
         name = max(growth, key=lambda name: growth[name])
         field = re.split("_[0-9]", name)[0]
-        return DivergenceError(
+        error = DivergenceError(
             f"the network diverged after {presented + bad} mini-batches; the weights of '{name}' "
             f"grew most: lower protocol.learning_rates.{field}, which is {rates[name]:g} there. "
             "The weights of before this epoch are kept"
         )
+        error.presented, error.projection = presented + bad, name
+        error.field, error.rate = field, rates[name]
+        return error
 
 
 def _largest(values: np.ndarray) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from copy import copy
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -13,13 +15,31 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm import tqdm
 
+from ._checks import Count, Flag, Fraction, Positive, Section, Whole, check, plain
+from ._scaling import Scaling
 from .callbacks import EarlyStopping
 from .datasets import Dataset
+from .exceptions import DataError, DivergenceError, SpecificationError
 from .simulation import Device, Simulation
 from .specification import Specification
-from .training import Training
+from .training import Epoch, Training
 
 __all__ = ["GhostClassifier"]
+
+
+class _Options(Section):
+    """The parameters that are not part of a specification."""
+
+    epochs: Count
+    learning_rate: Positive
+    fields: dict[str, Any] | None
+    scale: Flag
+    early_stopping: Flag
+    validation_fraction: Annotated[Fraction, Field(gt=0)]
+    patience: Count
+    warm_start: Flag
+    device: Device
+    verbose: Flag | Whole
 
 
 class GhostClassifier(ClassifierMixin, BaseEstimator):
@@ -29,8 +49,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     ----------
     hidden_layer_sizes : sequence of int, optional
         Units of each hidden layer.
-    model : {"MA", "MB"}, optional
-        MA has a ghost for every pyramidal unit; MB any number, with fixed random input.
+    model : str or class, optional
+        Name of a model, such as ``"MA"`` or ``"MB"``, or a class of your own; see
+        `ghost_spiking.models`.
     feedback : str or sequence of str, optional
         ``transpose``, ``alignment`` or ``reconstruction``, for all hidden layers or for each.
     ghosts : int or sequence of int, optional
@@ -51,9 +72,13 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         Any other fields of a specification, as for `Specification.create`; for instance
         ``{"dale": True, "learning_rates": {"ghost_feedback": 0.1}}``.
     scale : bool, optional
-        Whether each feature is mapped to rates between 0 and 1, by its smallest and largest
-        value in the first samples that it is fitted to. Without, features must be
-        rates already.
+        Whether each feature is mapped to rates between 0 and 1, by the range of its values
+        without outliers. Rates of outliers lie beyond, but grow only like a logarithm. The ranges
+        are those of the first samples that the network has learned from: `fit` with `warm_start`
+        and `partial_fit` keep them, so they should be shown samples of all kinds first; what these
+        did not show can be learned too, but has less of the range. A feature that is always the
+        same has rate 0; it gets a range as soon as it varies. Without, features must be rates
+        already.
     early_stopping : bool, optional
         Whether to hold out samples, and to stop and go back when their accuracy has not
         risen for `patience` epochs.
@@ -62,7 +87,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     patience : int, optional
         Epochs to wait.
     warm_start : bool, optional
-        Whether `fit` goes on with the weights of the last fit.
+        Whether `fit` goes on with the weights of the last fit. Parameters of learning and of
+        the protocol may change in between (`epochs`, `learning_rate`, `batch_size`, `beta`, ...);
+        the network, its labels and `scale` may not. `random_state` counts only at the start.
     device : {"cpp_standalone", "cython", "numpy"}, optional
         A compiled program, or Brian2's runtime mode, which needs no compiler and is slower.
     random_state : int, RandomState or None, optional
@@ -85,7 +112,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     history_ : list of Epoch
         What is known of each epoch; accuracies under ``test`` are those of samples held out.
     n_iter_ : int
-        Number of epochs.
+        Number of whole epochs; after Ctrl-C, `weights_` may have learned from part of another.
 
     Examples
     --------
@@ -101,7 +128,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self,
         hidden_layer_sizes: Sequence[int] = (100,),
         *,
-        model: str = "MA",
+        model: str | type = "MA",
         feedback: str | Sequence[str] = "transpose",
         ghosts: int | Sequence[int] | None = None,
         rate_function: str = "sigmoid",
@@ -143,6 +170,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Train a network.
 
+        A fit that fails leaves the classifier what it was. After Ctrl-C it has the weights that
+        were learned until then, and can predict and go on.
+
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features)
@@ -158,31 +188,36 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         SpecificationError
-            A parameter is not valid; it is a ValueError too.
+            A parameter is not valid, or can't change with `warm_start`; it is a ValueError too.
         DivergenceError
             Weights grew beyond all bounds.
+        KeyboardInterrupt
+            After Ctrl-C.
         """
-        again = self.warm_start and hasattr(self, "weights_")
-        X, y = validate_data(self, X, y, dtype=np.float64, reset=not again)
+        options = self._options()
+        again = options.warm_start and hasattr(self, "weights_")
+        new = copy(self)
+        X, y = validate_data(new, X, y, dtype=np.float64, reset=not again)
         check_classification_targets(y)
-        if not again:
-            self._start(X, np.unique(y))
+        new._prepare(options, X, None if again else np.unique(y))
         held_out = None
-        if self.early_stopping:
+        if options.early_stopping:
             X, held_X, y, held_y = train_test_split(
-                X, y, test_size=self.validation_fraction, stratify=y, random_state=self._seed
+                X, y, test_size=options.validation_fraction, stratify=y, random_state=new._seed
             )
-            held_out = self._dataset(held_X, held_y)
-        self._train(self._dataset(X, y), held_out, self.epochs)
+            held_out = new._dataset(held_X, held_y)
+        self._learn(new, options, new._dataset(X, y), held_out, options.epochs)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Present samples once more, or for the first time.
 
+        As with `fit`, what fails leaves the classifier what it was.
+
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features)
-            Samples.
+            Samples. Those of the first call decide on the ranges of features, see `scale`.
         y : array-like, shape (n_samples,)
             Labels.
         classes : array-like, optional
@@ -193,16 +228,26 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         GhostClassifier
             This object.
         """
+        options = self._options()
+        if options.early_stopping:
+            raise SpecificationError(
+                "early_stopping: partial_fit presents all its samples and holds none out; use fit, "
+                "or early_stopping=False"
+            )
         first = not hasattr(self, "weights_")
-        X, y = validate_data(self, X, y, dtype=np.float64, reset=first)
+        new = copy(self)
+        X, y = validate_data(new, X, y, dtype=np.float64, reset=first)
         check_classification_targets(y)
-        if first:
-            self._start(X, np.unique(y if classes is None else classes))
-        elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+        if (
+            not first
+            and classes is not None
+            and not np.array_equal(self.classes_, np.unique(classes))
+        ):
             raise ValueError(
                 f"classes: must be the same in all calls, {self.classes_} at first, got {classes}"
             )
-        self._train(self._dataset(X, y), None, 1)
+        new._prepare(options, X, np.unique(y if classes is None else classes) if first else None)
+        self._learn(new, options, new._dataset(X, y), None, 1)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -225,40 +270,74 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
 
     # -- internals --------------------------------------------------------------------
 
-    def _start(self, X: np.ndarray, classes: np.ndarray) -> None:
-        self.classes_ = classes
-        self._lowest = X.min(axis=0) if self.scale else np.zeros(X.shape[1])
-        spread = X.max(axis=0) - self._lowest if self.scale else np.ones(X.shape[1])
-        self._spread = np.where(spread > 0, spread, 1.0)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.specification_ = self._specification(X.shape[1])
-        self.weights_: dict[str, np.ndarray] | None = None
-        self.history_: list[Any] = []
-        self._presented = 0
+    def _options(self) -> _Options:
+        names = _Options.model_fields
+        return check("GhostClassifier", {name: getattr(self, name) for name in names}, _Options)
 
-    def _specification(self, n_features: int) -> Specification:
+    def _prepare(self, options: _Options, X: np.ndarray, classes: np.ndarray | None) -> None:
+        """Begin with a new network for these classes, or go on with the one that there is."""
+        if classes is not None:
+            self.classes_ = classes
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self._scaling = Scaling.of(X) if options.scale else None
+            self.specification_ = self._specification(options, X.shape[1])
+            self._presented = 0
+            self.history_: list[Epoch] = []
+            self.weights_: dict[str, np.ndarray] | None = None
+            return
+        before, now = self.specification_, self._specification(options, X.shape[1])
+        old, new = before.network.model_dump(), now.network.model_dump()
+        changed = [
+            f"{name} was {old[name]}, is {new[name]}" for name in old if old[name] != new[name]
+        ]
+        if (self._scaling is not None) != options.scale:
+            changed.append(f"scale was {not options.scale}, is {options.scale}")
+        if changed:
+            raise SpecificationError(
+                f"GhostClassifier: {'; '.join(changed)}: weights that were learned belong to their "
+                "network, so this can't change with warm_start or partial_fit; fit without "
+                "warm_start begins anew"
+            )
+        self._scaling = self._scaling.extended(X) if self._scaling else None
+        self.specification_ = now
+
+    def _specification(self, options: _Options, n_features: int) -> Specification:
+        hidden = plain(self.hidden_layer_sizes)
+        hidden = hidden if isinstance(hidden, (list, tuple)) else [hidden]
         chosen = {
-            "sizes": (n_features, *np.ravel(self.hidden_layer_sizes).tolist(), len(self.classes_)),
+            "sizes": (n_features, *hidden, len(self.classes_)),
             "model": self.model,
-            "feedback": self.feedback,
             "rate_function": self.rate_function,
             "loss": self.loss,
             "batch_size": self.batch_size,
         }
+        # Not all models have these.
+        default = isinstance(self.feedback, str) and self.feedback == "transpose"
+        chosen |= {} if default else {"feedback": self.feedback}
         chosen |= {} if self.ghosts is None else {"ghosts": self.ghosts}
-        chosen |= {} if self.beta is None else {"beta": float(self.beta)}
-        specification = Specification.create(**(chosen | dict(self.fields or {})))
+        chosen |= {} if self.beta is None else {"beta": self.beta}
+        fields = options.fields or {}
+        for name in fields.keys() & {*chosen, "feedback", "ghosts", "beta"}:
+            where = "hidden_layer_sizes" if name == "sizes" else name
+            raise SpecificationError(f"fields: '{name}' is chosen by the parameter {where}")
+        specification = Specification.create(**chosen, **fields)
         rates = specification.protocol.learning_rates
         return specification.replace(
             learning_rates={
-                "feedforward": [self.learning_rate * eta for eta in rates.feedforward],
-                "bias": [self.learning_rate * eta for eta in rates.bias],
+                "feedforward": [options.learning_rate * eta for eta in rates.feedforward],
+                "bias": [options.learning_rate * eta for eta in rates.bias],
             }
         )
 
     def _rates(self, X: np.ndarray) -> np.ndarray:
-        rates = (X - self._lowest) / self._spread
-        return (np.clip(rates, 0, 1) if self.scale else rates).astype(np.float32)
+        with np.errstate(over="ignore"):
+            rates = (self._scaling.rates(X) if self._scaling else X).astype(np.float32)
+        if not np.isfinite(rates).all():
+            raise DataError(
+                f"X: features are taken as rates, and {np.abs(X).max():g} is too large for one; "
+                "use scale=True"
+            )
+        return rates
 
     def _dataset(self, X: np.ndarray, y: np.ndarray) -> Dataset:
         unknown = np.setdiff1d(y, self.classes_)
@@ -272,7 +351,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def _simulation(self) -> Simulation:
         simulation = Simulation(
             self.specification_,
-            device=self.device,
+            device=plain(self.device),
             seed=self._seed,
             weights=self.weights_,
             data_dtype=np.float32,
@@ -280,24 +359,56 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         simulation.presented = self._presented
         return simulation
 
-    def _train(self, samples: Dataset, held_out: Dataset | None, epochs: int) -> None:
+    def _learn(
+        self,
+        new: GhostClassifier,
+        options: _Options,
+        samples: Dataset,
+        held_out: Dataset | None,
+        epochs: int,
+    ) -> None:
+        """Train the copy `new`; as long as it has learned nothing, this object stays as it is."""
         training = Training(
-            self._simulation(), samples, held_out, self._seed, history=list(self.history_)
+            new._simulation(), samples, held_out, new._seed, history=list(new.history_)
         )
-        stopping = EarlyStopping(patience=self.patience)
-        with tqdm(total=epochs, unit=" epochs", disable=not self.verbose) as bar:
+        stopping = EarlyStopping(patience=options.patience)
+        with tqdm(total=epochs, unit=" epochs", disable=not options.verbose) as bar:
 
             def after_epoch(training: Training) -> bool:
                 bar.update()
                 return stopping(training) if held_out else False
 
-            training.run(len(self.history_) + epochs, [after_epoch])
+            try:
+                training.run(len(new.history_) + epochs, [after_epoch])
+            except KeyboardInterrupt:
+                if training.simulation.presented > new._presented:
+                    self._become(new, training)
+                raise
+            except DivergenceError as error:
+                raise self._explain(error, samples) from None
         if held_out:
             stopping.restore(training)
-        self.weights_ = training.simulation.weights
-        self.history_ = training.history
-        self.n_iter_ = len(self.history_)
-        self._presented = training.simulation.presented
+        self._become(new, training)
+
+    def _become(self, new: GhostClassifier, training: Training) -> None:
+        new.weights_ = training.simulation.weights
+        new.history_ = training.history
+        new.n_iter_ = len(new.history_)
+        new._presented = training.simulation.presented
+        self.__dict__ = new.__dict__  # at once, so that it is never half of both
+
+    def _explain(self, error: DivergenceError, samples: Dataset) -> DivergenceError:
+        """Say what to lower in terms of this class's parameters."""
+        reason = f"the network diverged after {error.presented} mini-batches; "
+        field, rate = error.field, error.rate
+        if not self.scale and (largest := float(np.abs(samples.images).max())) > 1:
+            return DivergenceError(
+                f"{reason}features reach {largest:g}, where rates of 1 are meant: use scale=True"
+            )
+        factor = f"learning_rate, which is {self.learning_rate:g}"
+        other = f"{field} with fields={{'learning_rates': {{'{field}': ...}}}}; it is {rate:.3g}"
+        lower = factor if field == "feedforward" else other
+        return DivergenceError(f"{reason}'{error.projection}' grew most: lower {lower}")
 
     def _respond(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")

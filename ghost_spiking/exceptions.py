@@ -101,6 +101,17 @@ class StudyError(GhostSpikingError, RuntimeError):
 class DivergenceError(GhostSpikingError, ArithmeticError):
     """Weights have grown beyond all bounds during training.
 
+    Attributes
+    ----------
+    presented : int
+        After how many mini-batches.
+    projection : str
+        Whose weights grew most.
+    field : str
+        The learning rate to lower, a field of `ghost_spiking.specification.LearningRates`.
+    rate : float
+        What it was for this projection.
+
     Examples
     --------
     A training stops with it, and keeps the weights of before the epoch:
@@ -113,9 +124,14 @@ class DivergenceError(GhostSpikingError, ArithmeticError):
     >>> try:
     ...     trainer.run(epochs=1)
     ... except DivergenceError as error:
-    ...     print("lower protocol.learning_rates.ghost_forward" in str(error))
-    True
+    ...     print("lower protocol.learning_rates.ghost_forward" in str(error), error.field)
+    True ghost_forward
     """
+
+    presented: int = 0
+    projection: str = ""
+    field: str = ""
+    rate: float = 0.0
 
 
 class CompilationError(GhostSpikingError, RuntimeError):

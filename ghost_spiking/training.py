@@ -288,12 +288,15 @@ class Training:
             return (item.eta or 0.0) * before[item.name].shape[1]
 
         first = max(plastic, key=growth)
-        return DivergenceError(
+        error = DivergenceError(
             f"the network diverged after {presented + bad} mini-batches; the weights of "
             f"'{first.name}' grew most: lower protocol.learning_rates.{first.rate_field}, which is "
             f"{first.eta:g} there. "
             "The weights of before this epoch are kept"
         )
+        error.presented, error.projection = presented + bad, first.name
+        error.field, error.rate = first.rate_field, first.eta or 0.0
+        return error
 
 
 def _largest(values: np.ndarray) -> float:

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 
 from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.callbacks import EarlyStopping, Measure
 from ghost_spiking.datasets import load
+from ghost_spiking.exceptions import SpecificationError
 from ghost_spiking.measure import Probe
 
 
@@ -62,3 +64,49 @@ def test_losses_fall_while_learning():
     training.run(6)
     assert training.history[-1].online_loss < training.history[0].online_loss
     assert training.history[-1].test_loss < training.history[0].test_loss
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 2.5, 2.0, True, "2", None, np.float64(3), np.nan])
+def test_what_is_no_number_of_epochs(epochs):
+    training = trainer()
+    with pytest.raises(SpecificationError, match=r"Training\.run: epochs: .*got"):
+        training.run(epochs)
+    assert training.history == []
+
+
+def test_epochs_count_those_of_the_history():
+    training = trainer()
+    training.run(np.int64(2))
+    training.run(2)  # there is nothing left to do
+    assert len(training.history) == 2
+    with pytest.raises(SpecificationError, match="there are 2 already, got 1"):
+        training.run(1)
+    training.run(np.array(3))
+    assert len(training.history) == 3
+
+
+@pytest.mark.parametrize("patience", [-1, 0, 2.5, True, "3", None])
+def test_what_is_no_patience(patience):
+    with pytest.raises(SpecificationError, match=r"EarlyStopping: patience: .*got"):
+        EarlyStopping(patience=patience)
+
+
+def test_early_stopping_takes_numbers_of_numpy_and_no_others():
+    assert EarlyStopping(np.int64(3), np.float32(0.5)) == EarlyStopping(3, 0.5)
+    for tolerance in (-0.1, np.nan, "1", True):
+        with pytest.raises(SpecificationError, match="EarlyStopping: tolerance"):
+            EarlyStopping(tolerance=tolerance)
+
+
+def test_early_stopping_needs_images_that_are_held_out():
+    training = trainer()
+    training.test = None
+    with pytest.raises(SpecificationError, match="held out"):
+        training.run(5, [EarlyStopping()])
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "0", None])
+def test_what_is_no_seed(seed):
+    training = trainer()
+    with pytest.raises(SpecificationError, match="Training: seed"):
+        Training(training.simulation, training.training, seed=seed)

@@ -118,6 +118,35 @@ def test_split_and_take():
         train.take(3).take(5)
 
 
+def test_split_and_take_accept_numpy():
+    train, _ = load("digits")
+    for three in (np.int64(3), np.array(3), [0, 1, np.int8(2)], np.arange(1437) < 3, (0, 1, -1435)):
+        np.testing.assert_array_equal(train.take(three).labels, train.take(3).labels)
+    for part, same in zip(
+        train.split(np.int64(400), np.uint8(1)), train.split(400, 1), strict=True
+    ):
+        np.testing.assert_array_equal(part.labels, same.labels)
+    for nonsense in (True, 2.5, "3", None, 0, -1, [0.0, 1.0], [[0, 1]], [5000], [], [True, False]):
+        with pytest.raises(DataError, match="which"):
+            train.take(nonsense)
+    for nonsense in (0, 1437, True, 2.5, "3", None):
+        with pytest.raises(DataError, match="held"):
+            train.split(nonsense, 0)
+    with pytest.raises(DataError, match="seed"):
+        train.split(3, -1)
+
+
+@pytest.mark.parametrize("maximum", [0, -1.0, np.nan, np.inf, "255", None, True])
+def test_maximum_that_makes_no_sense(maximum):
+    with pytest.raises(DataError, match="maximum"):
+        Dataset("mine", np.zeros((1, 3)), np.array([0]), maximum, (3,), 2)
+
+
+def test_dataset_accepts_numpy():
+    dataset = Dataset("m", np.zeros((1, 3)), np.array([0]), np.float32(16), (3,), np.int64(2))
+    assert (type(dataset.maximum), type(dataset.n_classes)) == (float, int)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

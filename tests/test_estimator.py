@@ -2,19 +2,23 @@ import gc
 import os
 import pickle
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ghost_spiking import GhostClassifier
-from ghost_spiking.exceptions import SpecificationError
+from ghost_spiking.exceptions import DataError, DivergenceError, SpecificationError
+from ghost_spiking.simulation import Simulation
+from ghost_spiking.training import Training
 
 NUMPY = {"device": "numpy", "random_state": 0}
 
@@ -114,7 +118,30 @@ def test_pickle_and_joblib(tmp_path):
         ({"ghosts": 7}, "only model MB"),
         ({"batch_size": 0}, "batch_size"),
         ({"beta": -1.0}, "beta"),
-        ({"learning_rate": -1.0}, "feedforward"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": "1"}, "learning_rate"),
+        ({"epochs": 0}, "epochs: .* 1, got 0"),
+        ({"epochs": -1}, "epochs"),
+        ({"epochs": 2.5}, "epochs"),
+        ({"epochs": True}, "epochs"),
+        ({"patience": -1}, "patience"),
+        ({"patience": 0}, "patience"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"validation_fraction": 0}, "validation_fraction"),
+        ({"scale": "yes"}, "scale"),
+        ({"early_stopping": 1}, "early_stopping"),
+        ({"warm_start": None}, "warm_start"),
+        ({"device": "gpu"}, "device"),
+        ({"verbose": "loud"}, "verbose"),
+        ({"hidden_layer_sizes": (8, True)}, "sizes"),
+        ({"hidden_layer_sizes": 2.5}, "sizes"),
+        ({"hidden_layer_sizes": "8"}, "sizes"),
+        ({"fields": [("dale", True)]}, "fields"),
+        ({"fields": {"loss": "cross_entropy"}}, "'loss' is chosen by the parameter loss"),
+        ({"fields": {"sizes": (4, 5, 3)}}, "parameter hidden_layer_sizes"),
+        ({"batch_size": "20"}, "batch_size"),
+        ({"beta": np.nan}, "beta"),
         ({"rate_function": "sin("}, "rate_function"),
         ({"fields": {"dail": True}}, "did you mean"),
         ({"loss": "hinge"}, "loss"),
@@ -122,8 +149,69 @@ def test_pickle_and_joblib(tmp_path):
 )
 def test_bad_parameters_are_named(parameters, message):
     X, y = iris()
-    with pytest.raises(SpecificationError, match=message):
-        GhostClassifier(**({"device": "numpy"} | parameters)).fit(X, y)
+    for fit in ("fit", "partial_fit"):
+        classifier = GhostClassifier(**({"device": "numpy"} | parameters))
+        with pytest.raises(SpecificationError, match=message):
+            getattr(classifier, fit)(X, y)
+        assert vars(classifier) == vars(GhostClassifier(**({"device": "numpy"} | parameters)))
+
+
+def small(**parameters):
+    """Give a classifier that learns quickly, and samples of two classes with three features."""
+    X, y = iris()
+    classifier = GhostClassifier((5,), **(NUMPY | {"epochs": 1, "batch_size": 50} | parameters))
+    return classifier, X[:100, :3], y[:100]
+
+
+FAILURES = {
+    "diverged": (DivergenceError, {"learning_rate": 1e4}, None),
+    "refused": (SpecificationError, {"beta": -1.0}, None),
+    "no epochs": (SpecificationError, {"epochs": 0}, None),
+    "continuous labels": (ValueError, {}, lambda X, y: (X, y + 0.5)),
+    "missing values": (ValueError, {}, lambda X, y: (np.where(X > 5, np.nan, X), y)),
+    "other lengths": (ValueError, {}, lambda X, y: (X, y[:-1])),
+    "too large": (DataError, {"scale": False}, lambda X, y: (1e300 * X, y)),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_what_fails_leaves_nothing(failure, method):
+    error, parameters, spoil = FAILURES[failure]
+    classifier, X, y = small(**parameters)
+    before = vars(classifier).copy()
+    with pytest.raises(error):
+        getattr(classifier, method)(*(spoil(X, y) if spoil else (X, y)))
+    assert vars(classifier) == before
+    with pytest.raises(NotFittedError):
+        classifier.predict(X)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    classifier, X, y = small()
+    return classifier.fit(X, y)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("method", ["fit", "warm", "partial_fit"])
+def test_what_fails_leaves_a_fitted_classifier_as_it_was(fitted, failure, method):
+    error, parameters, spoil = FAILURES[failure]
+    if "scale" in parameters and method != "fit":
+        error = SpecificationError  # it can't change
+    classifier = deepcopy(fitted).set_params(warm_start=method == "warm", **parameters)
+    before, contents = dict(vars(classifier)), deepcopy(vars(classifier))
+    # other numbers of classes and of features, where it begins anew
+    X, y = iris() if method == "fit" else small()[1:]
+    X, y = spoil(X, y) if spoil else (X, y)
+    fit = classifier.partial_fit if method == "partial_fit" else classifier.fit
+    with pytest.raises(error):
+        fit(X, y)
+    after = vars(classifier)
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in after)
+    np.testing.assert_equal(after["weights_"], contents["weights_"])
+    assert after["history_"] == contents["history_"]
 
 
 def test_pipeline_and_cross_validation():
@@ -164,3 +252,143 @@ def test_fitting_often_leaks_nothing(cache):
     assert set(Path(tempfile.gettempdir()).glob("ghost-spiking-*")) == temporary
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert memory() - before < 10
+
+
+def interrupt_after(n_epochs, monkeypatch):
+    """Make Ctrl-C come in the middle of the epoch after so many."""
+    run_epoch, present = Training.run_epoch, Simulation.present
+
+    def run(training, progress=None):
+        if len(training.history) < n_epochs:
+            return run_epoch(training, progress)
+        images, labels = training.training.images[:50], training.training.labels[:50]
+        present(training.simulation, images, labels, maximum=1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "run_epoch", run)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "warm"])
+def test_interrupt_keeps_what_was_learned(method, monkeypatch):
+    classifier, X, y = small(epochs=5, warm_start=method == "warm")
+    fit = classifier.partial_fit if method == "partial_fit" else classifier.fit
+    if method == "warm":
+        fit(X, y)
+    done = {"fit": 2, "partial_fit": 0, "warm": 6}[method]
+    with monkeypatch.context() as patch:
+        interrupt_after(done, patch)
+        with pytest.raises(KeyboardInterrupt):
+            fit(X, y)
+    assert classifier.n_iter_ == len(classifier.history_) == done
+    assert classifier._presented == 2 * done + 1
+    assert classifier.predict_proba(X).shape == (100, 2)
+    assert np.abs(classifier.weights_["bias_2"]).max() > 0
+    classifier.partial_fit(X, y)  # it goes on
+    assert (classifier.n_iter_, classifier._presented) == (done + 1, 2 * done + 3)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_interrupt_before_anything_was_learned(fitted, monkeypatch):
+    classifier, X, y = small()
+    if fitted:
+        classifier.fit(X, y)
+    before = dict(vars(classifier))
+
+    def interrupt(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    for target, name in ((Training, "run_epoch"), (Simulation, "__init__")):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                classifier.fit(*iris())
+        assert vars(classifier) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"hidden_layer_sizes": (6,)}, r"sizes was \(3, 5, 2\), is \(3, 6, 2\)"),
+        ({"hidden_layer_sizes": (5, 5)}, "sizes"),
+        ({"feedback": "alignment"}, "feedback was"),
+        ({"loss": "cross_entropy"}, "loss was squared_error, is cross_entropy"),
+        ({"model": "MB", "ghosts": 2}, "model was MA, is MB"),
+        ({"rate_function": "tanh"}, "rate_function"),
+        ({"fields": {"biases": False}}, "biases was True, is False"),
+        ({"fields": {"initial_weights": {"feedforward": 2.0}}}, "initial_weights"),
+        ({"scale": False}, "scale was True, is False"),
+    ],
+)
+def test_the_network_can_not_change_while_it_learns(fitted, parameters, message):
+    _, X, y = small()
+    classifier = deepcopy(fitted).set_params(warm_start=True, **parameters)
+    for fit in (classifier.fit, classifier.partial_fit):
+        with pytest.raises(SpecificationError, match=message):
+            fit(X, y)
+
+
+def test_without_warm_start_it_begins_anew(fitted):
+    _, X, y = small()
+    classifier = deepcopy(fitted).set_params(hidden_layer_sizes=(6,), scale=False).fit(X, y)
+    assert classifier.n_iter_ == 1
+    assert classifier.weights_["feedforward_1"].shape == (6, 3)
+
+
+def test_what_may_change_between_fits_counts():
+    classifier, X, y = small(warm_start=True)
+    classifier.fit(X, y)
+    before = classifier.weights_
+    classifier.set_params(
+        epochs=2, learning_rate=1e-3, batch_size=25, beta=2.0, random_state=1,
+        fields={"half_life": 3, "learning_rates": {"ghost_feedback": 0.0}},
+    ).fit(X, y)  # fmt: skip
+    assert classifier.n_iter_ == 3
+    assert classifier._presented == 2 + 8
+    protocol = classifier.specification_.protocol
+    assert (protocol.batch_size, protocol.beta, protocol.half_life) == (25, 2.0, 3)
+    change = np.abs(classifier.weights_["feedforward_2"] - before["feedforward_2"]).max()
+    assert 0 < change < 1e-2
+    np.testing.assert_array_equal(
+        classifier.weights_["ghost_feedback_2"], before["ghost_feedback_2"]
+    )
+    with pytest.raises(ValueError, match="not among the classes"):
+        classifier.fit(X, y + 1)
+    with pytest.raises(ValueError, match="features"):
+        classifier.fit(X[:, :2], y)
+
+
+def test_divergence_says_which_parameter_to_lower():
+    for parameters, message in (
+        ({"learning_rate": 1e4}, "'feedforward_.' grew most: lower learning_rate, which is 10000"),
+        (
+            {"fields": {"learning_rates": {"ghost_feedback": 50.0}}},
+            r"lower ghost_feedback with fields=\{'learning_rates': .*; it is 50",
+        ),
+    ):
+        classifier, X, y = small(epochs=5, **parameters)
+        with pytest.raises(DivergenceError, match=message):
+            classifier.fit(X, y)
+    classifier, X, y = small(scale=False)
+    with pytest.raises(DivergenceError, match=r"features reach 7e.05, .* use scale=True"):
+        classifier.fit(1e5 * X, y)
+
+
+def test_partial_fit_has_no_early_stopping():
+    classifier, X, y = small(early_stopping=True)
+    with pytest.raises(SpecificationError, match="partial_fit presents all its samples"):
+        classifier.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint8, np.array])
+def test_numbers_of_numpy_mean_the_same(number):
+    plain, X, y = small(model="MB", ghosts=3, fields={"dale": True, "prediction_steps": 9})
+    given, _, _ = small(
+        model=np.str_("MB"), ghosts=number(3), epochs=number(1), batch_size=number(50),
+        learning_rate=np.float64(1), scale=np.True_, warm_start=np.bool_(False),
+        device=np.str_("numpy"), verbose=number(0), patience=number(10),
+        fields={"dale": np.bool_(True), "prediction_steps": number(9)},
+    )  # fmt: skip
+    expected = plain.fit(X, y).predict_proba(X)
+    for sizes in ((number(5),), [number(5)], np.array([5]), number(5)):
+        given.set_params(hidden_layer_sizes=sizes)
+        np.testing.assert_array_equal(given.fit(X, y).predict_proba(X), expected)

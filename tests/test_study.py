@@ -137,6 +137,28 @@ def test_key_depends_on_everything_but_the_way_it_is_written():
         assert key(**change) != first, change
 
 
+def test_numbers_of_numpy_mean_the_same():
+    data = tomllib.loads(GRID)
+    given = data | {
+        "epochs": np.int64(1), "seeds": np.int32(2), "held_out": np.array(300),
+        "limit": np.uint16(200), "dataset": np.str_("digits"),
+        "network": {"sizes": np.array([64, 8, 10])},
+        "grid": {"protocol.beta": np.linspace(1, 3, 2), "protocol.nudging_steps": np.array([4, 8])},
+    }  # fmt: skip
+    assert [cell.key for cell in Study.from_dict(given).cells] == [c.key for c in study(GRID).cells]
+    assert study(GRID, seeds=np.arange(2)).seeds == (0, 1)
+    assert Range(low=np.int64(2), high=np.int64(4)) == Range(low=2, high=4)
+    assert Range(low=np.float32(0.5), high=np.int8(4), log=np.True_) == Range(
+        low=0.5, high=4, log=True
+    )
+    for name in ("epochs", "seeds", "held_out", "limit"):
+        for wrong in (True, np.True_, 2.0, "2", np.array([[2]])):
+            with pytest.raises(SpecificationError, match=name):
+                study(GRID, **{name: wrong})
+    with pytest.raises(SpecificationError, match="needs a mapping"):
+        Study.from_dict("grid.toml")
+
+
 INVALID = {
     "not TOML": ("dataset = ", "not valid TOML"),
     "nothing varied": (BASE, "either a table [grid] or a table [random]"),

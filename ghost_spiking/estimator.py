@@ -304,7 +304,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def _specification(self, options: _Options, n_features: int) -> Specification:
         hidden = plain(self.hidden_layer_sizes)
         hidden = hidden if isinstance(hidden, (list, tuple)) else [hidden]
-        chosen = {
+        chosen: dict[str, Any] = {
             "sizes": (n_features, *hidden, len(self.classes_)),
             "model": self.model,
             "rate_function": self.rate_function,

@@ -159,10 +159,12 @@ class Simulation:
         with _runtime(self.precision, "numpy"), fresh_names():
             return digest_of(self._build(np.uint8).network)
 
-    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
-        """Give the program for pixels of this type, or one that they can be widened for."""
+    def _widened(self, dtype: np.dtype) -> np.dtype:
+        """Give a type that holds pixels of this type, and has a program already if any has."""
         wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
-        dtype = wider[0] if wider else dtype
+        return wider[0] if wider else dtype
+
+    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
         program = self._compiled.get(dtype)
         if program is None or not program.exists:
             program = self._compiled[dtype] = self._find_or_compile(dtype)
@@ -241,7 +243,7 @@ class Simulation:
         images, maximum = check_images(images, maximum, sizes[0], self.precision)
         labels = check_labels(labels, len(images), sizes[-1])
         order = check_order(order, len(images))
-        dtype = stored_type(images)
+        dtype = self._widened(stored_type(images))
         # Compiled before Ctrl-C is put off.
         program = self._program_for(dtype) if self.brian is None else None
         # In other threads, runtime mode has to wait; programs in C++ have nothing in common.

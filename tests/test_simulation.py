@@ -57,7 +57,7 @@ def test_exchanged_equation_is_what_runs(monkeypatch):
         compiled.append(program)
         name = "feedforward_2"
         changes.append(np.abs(program.weights[name] - before[name]).mean())
-    assert changes[1] > 3 * changes[0]
+    assert changes[1] > 1.5 * changes[0]
     assert compiled[0]._program is compiled[2]._program
     assert compiled[0]._program.directory != compiled[1]._program.directory
     assert compiled[2].build_seconds == 0
@@ -321,8 +321,10 @@ def test_training_with_floats_is_training_with_bytes():
         training, test = data
         trainer = Training(Simulation(SPECIFICATION, device="numpy"), training.take(400), test)
         trainer.run(2)
-        found.append(trainer.history[-1].test_accuracy)
-    assert found[0] == found[1] > 50
+        found.append(trainer)
+    assert_same(*(trainer.simulation for trainer in found))
+    first, second = (trainer.history[-1] for trainer in found)
+    assert (first.test_accuracy, first.test_loss) == (second.test_accuracy, second.test_loss)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int64, np.float16, np.float32, ">f4"])

@@ -449,7 +449,7 @@ expected, found = (
 )
 expected.run(epochs)
 generator, caught = np.random.default_rng(0), 0
-for _ in range(12):
+for _ in range(10):
     try:
         caught += interrupted_after(generator.uniform(0, longest), lambda: found.run(epochs))
     except KeyboardInterrupt:  # after the run, when the timer was about to be cancelled

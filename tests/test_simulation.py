@@ -327,7 +327,7 @@ def test_training_with_floats_is_training_with_bytes():
     assert (first.test_accuracy, first.test_loss) == (second.test_accuracy, second.test_loss)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16, np.float32, ">f4"])
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16])
 def test_probe_takes_any_type(dtype):
     weights = initial_weights(SPECIFICATION, seed=0)
     expected, found = (
@@ -337,6 +337,7 @@ def test_probe_takes_any_type(dtype):
     assert found == expected
 
 
+@pytest.fixture(scope="module")
 def simulation():
     return Simulation(SPECIFICATION, device="numpy")
 
@@ -364,14 +365,25 @@ def simulation():
         (IMAGES * 1e30, 1e-10, "too far beyond maximum"),
     ],
 )
-def test_pixels_that_make_no_sense(images, maximum, message):
+def test_pixels_that_make_no_sense(images, maximum, message, simulation):
     with pytest.raises(DataError, match=message):
-        simulation().present(images, LABELS[: len(images)], maximum=maximum)
-    if len(images):
-        with pytest.raises(DataError, match=message):
-            Probe(SPECIFICATION, images, LABELS[: len(images)], maximum=maximum).measure(
-                initial_weights(SPECIFICATION, 0)
-            )
+        simulation.present(images, LABELS[: len(images)], maximum=maximum)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": IMAGES.astype(str)}, "numbers"),
+        ({"images": IMAGES * np.nan}, "not finite"),
+        ({"maximum": 0.0}, "positive"),
+        ({"labels": LABELS + 0.5}, "whole numbers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_probe_of_what_makes_no_sense(change, message):
+    arguments = {"images": IMAGES, "labels": LABELS, "maximum": 16.0} | change
+    with pytest.raises(DataError, match=message):
+        Probe(SPECIFICATION, arguments.pop("images"), arguments.pop("labels"), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -386,12 +398,11 @@ def test_pixels_that_make_no_sense(images, maximum, message):
         (LABELS + 1, "labels go from 1 to 10"),
     ],
 )
-def test_labels_that_make_no_sense(labels, message):
+def test_labels_that_make_no_sense(labels, message, simulation):
     with pytest.raises(DataError, match=message):
-        simulation().present(IMAGES, labels)
+        simulation.present(IMAGES, labels)
 
 
-@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
 @pytest.mark.parametrize(
     ("order", "message"),
     [
@@ -404,9 +415,10 @@ def test_labels_that_make_no_sense(labels, message):
         ([2**40], "order goes from"),
     ],
 )
-def test_order_that_makes_no_sense(order, message, device):
-    with pytest.raises(DataError, match=message):
-        Simulation(SPECIFICATION, device=device).present(IMAGES, LABELS, order=order)
+def test_order_that_makes_no_sense(order, message, simulation):
+    for each in (simulation, Simulation(SPECIFICATION)):  # a program would read foreign memory
+        with pytest.raises(DataError, match=message):
+            each.present(IMAGES, LABELS, order=order)
 
 
 @pytest.mark.parametrize("dtype", ["colour", "complex64", str, object])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghost_spiking import Specification
+from ghost_spiking import Specification, equations
 from ghost_spiking.cli import main
 from ghost_spiking.cli.study import study as command
 from ghost_spiking.exceptions import SpecificationError, StudyError
@@ -318,6 +318,23 @@ def test_compiles_a_program_for_each_structure_only():
     )
     structures = {_cells.structure(cell.specification) for cell in study(text).cells}
     assert len(structures) == 2
+
+
+def test_exchanged_equations_make_other_cells(monkeypatch):
+    """Records of the equations as they were are not taken for theirs."""
+    keys = {cell.key for cell in study(GRID).cells}
+    monkeypatch.setattr(equations, "DALE", "w = clip(w, 0, inf)")
+    assert not keys & {cell.key for cell in study(GRID).cells}
+    monkeypatch.undo()
+    assert keys == {cell.key for cell in study(GRID).cells}
+
+
+def test_workers_that_have_other_equations_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("ghost_spiking.study._run.compile_all", lambda *arguments: None)
+    monkeypatch.setattr(equations, "DALE", "w = clip(w, 0, inf)")
+    with pytest.raises(StudyError, match=r"equations that were exchanged.*jobs=1"):
+        run_study(study(GRID, seeds=1), tmp_path, jobs=2)
+    assert not list(tmp_path.glob("cells/*"))
 
 
 # -- command ---------------------------------------------------------------------------------

@@ -46,14 +46,14 @@ def check_images(
     lowest, highest = float(images.min()), float(images.max())
     if not np.isfinite([lowest, highest]).all():
         raise DataError("images contain values that are not finite")
-    limits = np.finfo(precision)
+    smallest, largest = float(np.finfo(precision).tiny), float(np.finfo(precision).max)
     scale = 1 / maximum if maximum else np.inf
-    if not limits.tiny <= scale <= limits.max:
+    if not smallest <= scale <= largest:
         raise DataError(
             "maximum, the pixel value that means a rate of 1, needs to be positive and within "
             f"{precision}, got {maximum:g}"
         )
-    if max(-lowest, highest) * scale > limits.max:
+    if max(-lowest, highest) * scale > largest:
         raise DataError(
             f"images go from {lowest:g} to {highest:g}, too far beyond maximum = {maximum:g}"
         )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ._brian import LOCK, alone, require_runtime
+from ._brian import LOCK, alone, fresh_names, require_runtime
 
 # isort: split
 from brian2.core.network import Network as BrianNetwork
@@ -27,7 +27,9 @@ from ._pixels import (
     type_to_build_for,
 )
 from .dense import CompiledNetwork
+from .dense._text import digest_of
 from .dense.standalone import default_cache
+from .exceptions import SpecificationError
 from .network import BrianObjects, Engine, build
 from .specification import Specification
 from .values import drawn_values, initial_weights, run_time_values
@@ -142,6 +144,7 @@ class Simulation:
         self._compiled: dict[np.dtype, CompiledNetwork] = {}
         self._program: CompiledNetwork | None = None  # the one that was used last
         if device == "cpp_standalone":
+            self._digest = self._digest_now()
             if self.data_dtype is not None:
                 self._program_for(self.data_dtype)
         else:
@@ -151,10 +154,17 @@ class Simulation:
     def _build(self, dtype: Any) -> BrianObjects:
         return build(self.specification, self.engine, dtype)
 
-    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
-        """Return the program for pixels of this type, or one that they can be widened for."""
+    def _digest_now(self) -> str:
+        """Give a hash of what would be built now; someone may have exchanged an equation."""
+        with _runtime(self.precision, "numpy"), fresh_names():
+            return digest_of(self._build(np.uint8).network)
+
+    def _widened(self, dtype: np.dtype) -> np.dtype:
+        """Give a type that holds pixels of this type, and has a program already if any has."""
         wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
-        dtype = wider[0] if wider else dtype
+        return wider[0] if wider else dtype
+
+    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
         program = self._compiled.get(dtype)
         if program is None or not program.exists:
             program = self._compiled[dtype] = self._find_or_compile(dtype)
@@ -162,15 +172,20 @@ class Simulation:
         return program
 
     def _find_or_compile(self, dtype: np.dtype) -> CompiledNetwork:
-        with LOCK, _preferences(self.precision):
-            # The text of all that is built: someone may have exchanged an equation.
-            text = (self.engine, self.specification.layout.text, prefs.as_file)
-            key = (self._cache, self._profile, dtype, *text)
+        with LOCK:
+            key = (self._cache, self._profile, dtype, self._digest)
             program = _programs.get(key)
             if program is None or not program.exists:
-                program = CompiledNetwork(
-                    lambda: self._build(dtype).network, cache=self._cache, profile=self._profile
-                )
+                if self._digest_now() != self._digest:
+                    raise SpecificationError(
+                        f"the program for pixels of type {dtype} would have other equations than "
+                        "this simulation was made with, or another size: exchange equations "
+                        f"before it is made, and make it with data_dtype='{dtype}'"
+                    )
+                with _preferences(self.precision):
+                    program = CompiledNetwork(
+                        lambda: self._build(dtype).network, cache=self._cache, profile=self._profile
+                    )
                 self.build_seconds += program.build_seconds
                 _programs[key] = program
             return program
@@ -228,7 +243,7 @@ class Simulation:
         images, maximum = check_images(images, maximum, sizes[0], self.precision)
         labels = check_labels(labels, len(images), sizes[-1])
         order = check_order(order, len(images))
-        dtype = stored_type(images)
+        dtype = self._widened(stored_type(images))
         # Compiled before Ctrl-C is put off.
         program = self._program_for(dtype) if self.brian is None else None
         # In other threads, runtime mode has to wait; programs in C++ have nothing in common.

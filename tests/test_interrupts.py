@@ -449,7 +449,7 @@ expected, found = (
 )
 expected.run(epochs)
 generator, caught = np.random.default_rng(0), 0
-for _ in range(12):
+for _ in range(10):
     try:
         caught += interrupted_after(generator.uniform(0, longest), lambda: found.run(epochs))
     except KeyboardInterrupt:  # after the run, when the timer was about to be cancelled
@@ -554,7 +554,10 @@ def start(script, *arguments, **options):
 
 
 def succeed(process):
-    output = process.communicate(timeout=300)[0]
+    try:
+        output = process.communicate(timeout=300)[0]
+    finally:
+        process.kill()
     assert process.returncode == 0, output
 
 
@@ -598,6 +601,9 @@ def test_who_does_not_catch_it_ends_as_python_does():
     assert process.stdout.readline() == "training\n"
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=120)[0]
+    try:
+        output = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
     assert process.returncode == -signal.SIGINT, output
     assert "unexpected error" not in output

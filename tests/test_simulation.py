@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from brian2 import Function, Network, NeuronGroup
 from brian2.devices.device import all_devices, reset_device, set_device
-from ghost_spiking.dense._text import digest_of
 
-from ghost_spiking import Simulation, Specification, Training, equations, network, rate_functions
+from ghost_spiking import Simulation, Specification, Training, network, rate_functions
 from ghost_spiking import simulation as module
 from ghost_spiking._brian import fresh_names
 from ghost_spiking.datasets import Dataset, load
+from ghost_spiking.dense._text import digest_of
 from ghost_spiking.exceptions import CompilationError, DataError, SpecificationError
 from ghost_spiking.measure import Probe
+from ghost_spiking.models.ghost import MA, GhostEquations
 from ghost_spiking.values import initial_weights
 
 SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20)
@@ -38,26 +39,41 @@ def assert_same(found, expected, tolerance=None):
 
 # -- the right program -----------------------------------------------------------------------
 
-#: Eq. (5) at five times the rate, and the same for all equations that have such a term.
-FASTER = equations.FEEDFORWARD.replace("eta * nudging_post", "5 * eta * nudging_post")
+#: Eq. (5) at five times the rate.
+FASTER = GhostEquations.hebbian.replace("eta * nudging_post", "5 * eta * nudging_post")
 
 
-def test_exchanged_equation_is_what_runs(monkeypatch):
+class Faster(MA):
+    name = "faster"
+    hebbian = FASTER
+
+
+def with_exchange(how, monkeypatch):
+    """Give the specification with eq. (5) exchanged, by a subclass or in the class itself."""
+    if how == "subclass":
+        return SPECIFICATION.replace(model=Faster)
+    monkeypatch.setattr(GhostEquations, "hebbian", FASTER)
+    return SPECIFICATION
+
+
+@pytest.mark.parametrize("how", ["subclass", "patch"])
+def test_exchanged_equation_is_what_runs(how, monkeypatch):
     """In C++ as in runtime mode, in one process, and back again."""
-    assert FASTER != equations.FEEDFORWARD
+    assert GhostEquations.hebbian != FASTER
     compiled, changes = [], []
-    for text in (equations.FEEDFORWARD, FASTER, equations.FEEDFORWARD):
-        monkeypatch.setattr(equations, "FEEDFORWARD", text)
-        program, numpy = (
-            Simulation(SPECIFICATION, device=device) for device in ("cpp_standalone", "numpy")
-        )
-        before = program.weights
-        np.testing.assert_allclose(learn(program), learn(numpy), atol=1e-4)
+    for exchanged in (False, True, False):
+        with monkeypatch.context() as patched:
+            specification = with_exchange(how, patched) if exchanged else SPECIFICATION
+            program, numpy = (
+                Simulation(specification, device=device) for device in ("cpp_standalone", "numpy")
+            )
+            before = program.weights
+            np.testing.assert_allclose(learn(program), learn(numpy), atol=1e-4)
         assert_same(program, numpy, 1e-4)
         compiled.append(program)
         name = "feedforward_2"
         changes.append(np.abs(program.weights[name] - before[name]).mean())
-    assert changes[1] > 3 * changes[0]
+    assert changes[1] > 1.5 * changes[0]
     assert compiled[0]._program is compiled[2]._program
     assert compiled[0]._program.directory != compiled[1]._program.directory
     assert compiled[2].build_seconds == 0
@@ -75,6 +91,7 @@ NETWORKS = [
     Specification.create(
         sizes=(6, 5, 4, 3), model="MB", feedback=("alignment", "reconstruction"), dale=True
     ),
+    SPECIFICATION.replace(biases=False),
 ]
 
 
@@ -84,28 +101,23 @@ def digests():
 
 
 def exchanges():
-    """Give every string of `equations` with one more line, or another number."""
-    for name, texts in vars(equations).items():
-        if not name.isupper() or name.startswith("_") or name == "LINKS":
+    """Give every string of the models with one more line, or another number."""
+    for name, text in vars(GhostEquations).items():
+        if name.startswith("_") or not isinstance(text, str):
             continue
-        for key, text in texts.items() if isinstance(texts, dict) else [(None, texts)]:
-            if name in ("RESET", "DALE"):
-                changed = text.replace("int(", "1*int(")
-            elif ": 1 (summed)" in text:
-                changed = text.replace(" : 1 (summed)", " * 1.5 : 1 (summed)")
-            else:
-                changed = f"{text}\nunheard_of : 1\n"
-            assert changed != text
-            yield pytest.param(name, key, changed, id=f"{name}[{key}]" if key else name)
+        if name == "dale":
+            changed = text.replace("int(", "1*int(")
+        elif ": 1 (summed)" in text:
+            changed = text.replace(" : 1 (summed)", " * 1.5 : 1 (summed)")
+        else:
+            changed = f"{text}\nunheard_of : 1\n"
+        assert changed != text
+        yield pytest.param(name, changed, id=name)
 
 
-@pytest.mark.parametrize(("name", "key", "text"), list(exchanges()))
-def test_every_equation_is_part_of_the_text(name, key, text, digests, monkeypatch):
-    if key is None:
-        monkeypatch.setattr(equations, name, text)
-    else:
-        monkeypatch.setitem(getattr(equations, name), key, text)
-    assert equations.exchanged().keys() == {name}
+@pytest.mark.parametrize(("name", "text"), list(exchanges()))
+def test_every_equation_is_part_of_the_text(name, text, digests, monkeypatch):
+    monkeypatch.setattr(GhostEquations, name, text)
     assert any(
         digest(specification) != before
         for specification, before in zip(NETWORKS, digests, strict=True)
@@ -202,7 +214,7 @@ def test_other_objects_do_not_change_the_program(tmp_path):
 
 def test_program_for_other_pixels_has_the_same_equations(monkeypatch):
     simulation = Simulation(SPECIFICATION)
-    monkeypatch.setattr(equations, "FEEDFORWARD", FASTER)
+    monkeypatch.setattr(GhostEquations, "hebbian", FASTER)
     monkeypatch.setattr(module, "_programs", {})
     simulation.predict(IMAGES)  # its own program is there already
     with pytest.raises(
@@ -321,11 +333,13 @@ def test_training_with_floats_is_training_with_bytes():
         training, test = data
         trainer = Training(Simulation(SPECIFICATION, device="numpy"), training.take(400), test)
         trainer.run(2)
-        found.append(trainer.history[-1].test_accuracy)
-    assert found[0] == found[1] > 50
+        found.append(trainer)
+    assert_same(*(trainer.simulation for trainer in found))
+    first, second = (trainer.history[-1] for trainer in found)
+    assert (first.test_accuracy, first.test_loss) == (second.test_accuracy, second.test_loss)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16, np.float32, ">f4"])
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16])
 def test_probe_takes_any_type(dtype):
     weights = initial_weights(SPECIFICATION, seed=0)
     expected, found = (
@@ -335,6 +349,7 @@ def test_probe_takes_any_type(dtype):
     assert found == expected
 
 
+@pytest.fixture(scope="module")
 def simulation():
     return Simulation(SPECIFICATION, device="numpy")
 
@@ -362,14 +377,25 @@ def simulation():
         (IMAGES * 1e30, 1e-10, "too far beyond maximum"),
     ],
 )
-def test_pixels_that_make_no_sense(images, maximum, message):
+def test_pixels_that_make_no_sense(images, maximum, message, simulation):
     with pytest.raises(DataError, match=message):
-        simulation().present(images, LABELS[: len(images)], maximum=maximum)
-    if len(images):
-        with pytest.raises(DataError, match=message):
-            Probe(SPECIFICATION, images, LABELS[: len(images)], maximum=maximum).measure(
-                initial_weights(SPECIFICATION, 0)
-            )
+        simulation.present(images, LABELS[: len(images)], maximum=maximum)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": IMAGES.astype(str)}, "numbers"),
+        ({"images": IMAGES * np.nan}, "not finite"),
+        ({"maximum": 0.0}, "positive"),
+        ({"labels": LABELS + 0.5}, "whole numbers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_probe_of_what_makes_no_sense(change, message):
+    arguments = {"images": IMAGES, "labels": LABELS, "maximum": 16.0} | change
+    with pytest.raises(DataError, match=message):
+        Probe(SPECIFICATION, arguments.pop("images"), arguments.pop("labels"), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -384,12 +410,11 @@ def test_pixels_that_make_no_sense(images, maximum, message):
         (LABELS + 1, "labels go from 1 to 10"),
     ],
 )
-def test_labels_that_make_no_sense(labels, message):
+def test_labels_that_make_no_sense(labels, message, simulation):
     with pytest.raises(DataError, match=message):
-        simulation().present(IMAGES, labels)
+        simulation.present(IMAGES, labels)
 
 
-@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
 @pytest.mark.parametrize(
     ("order", "message"),
     [
@@ -402,9 +427,10 @@ def test_labels_that_make_no_sense(labels, message):
         ([2**40], "order goes from"),
     ],
 )
-def test_order_that_makes_no_sense(order, message, device):
-    with pytest.raises(DataError, match=message):
-        Simulation(SPECIFICATION, device=device).present(IMAGES, LABELS, order=order)
+def test_order_that_makes_no_sense(order, message, simulation):
+    for each in (simulation, Simulation(SPECIFICATION)):  # a program would read foreign memory
+        with pytest.raises(DataError, match=message):
+            each.present(IMAGES, LABELS, order=order)
 
 
 @pytest.mark.parametrize("dtype", ["colour", "complex64", str, object])

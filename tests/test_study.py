@@ -16,6 +16,7 @@ from ghost_spiking import Specification
 from ghost_spiking.cli import main
 from ghost_spiking.cli.study import study as command
 from ghost_spiking.exceptions import SpecificationError, StudyError
+from ghost_spiking.models.ghost import GhostEquations
 from ghost_spiking.study import Cell, Range, Study, run_study, summarize
 
 ROOT = Path(__file__).parent.parent
@@ -340,6 +341,30 @@ def test_compiles_a_program_for_each_structure_only():
     )
     structures = {cell.specification.layout.text for cell in study(text).cells}
     assert len(structures) == 2
+
+
+HALF = "error = 0.5 * (top_down - ghost_feedback) : 1"
+
+
+def test_exchanged_equations_make_other_cells(monkeypatch):
+    """Records of the equations as they were are not taken for theirs."""
+    keys = {cell.key for cell in study(GRID).cells}
+    monkeypatch.setattr(
+        GhostEquations, "hidden_error", "error = 0.5*(top_down - ghost_feedback) : 1"
+    )
+    assert not keys & {cell.key for cell in study(GRID).cells}
+    monkeypatch.undo()
+    assert keys == {cell.key for cell in study(GRID).cells}
+
+
+def test_workers_that_have_other_equations_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("ghost_spiking.study._run.compile_all", lambda *arguments: None)
+    monkeypatch.setattr(
+        GhostEquations, "hidden_error", "error = 0.5*(top_down - ghost_feedback) : 1"
+    )
+    with pytest.raises(StudyError, match=r"equations that were exchanged.*model of your own"):
+        run_study(study(GRID, seeds=1), tmp_path, jobs=2)
+    assert not list(tmp_path.glob("cells/*"))
 
 
 # -- command ---------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_exchanged_equation_is_what_runs(how, monkeypatch):
         compiled.append(program)
         name = "feedforward_2"
         changes.append(np.abs(program.weights[name] - before[name]).mean())
-    assert changes[1] > 1.5 * changes[0]
+    assert changes[1] > 1.3 * changes[0]
     assert compiled[0]._program is compiled[2]._program
     assert compiled[0]._program.directory != compiled[1]._program.directory
     assert compiled[2].build_seconds == 0

@@ -91,6 +91,10 @@ class MatrixView(VariableView):
         chosen[...] = values
         self.set_with_index_array(SynapseSelection(positions), chosen.ravel(), check_units=False)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        # Brian2's own would say the same of all errors.
+        return np.array(self[:], dtype=dtype, copy=copy is not False, subok=True)
+
     def run_argument(self, value: Any) -> tuple[str, str, str | None, np.ndarray]:
         """Prepare a value for ``device.run(run_args={S.w: value})``.
 
@@ -121,17 +125,16 @@ class MatrixView(VariableView):
     def _numbers(self, value: Any) -> np.ndarray:
         if hasattr(value, "toarray"):  # a sparse matrix of scipy
             value = value.toarray()
+        numbers = np.asarray(value)
+        if numbers.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{self.group_name}.{self.name} takes real numbers here, got {type(value).__name__}"
+            )
         fail_for_dimension_mismatch(
             value,
             DIMENSIONLESS if self.dim is None else self.variable.dim,
             f"{self.group_name}.{self.name} is set in other units",
         )
-        numbers = np.asarray(value)
-        if numbers.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{self.group_name}.{self.name} takes numbers or a string expression, got "
-                f"{type(value).__name__}"
-            )
         return numbers
 
     def _whole(self, values: np.ndarray) -> np.ndarray:

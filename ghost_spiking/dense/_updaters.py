@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from brian2.core.base import BrianObject
+from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SummedVariableUpdater
 
@@ -201,6 +203,28 @@ class SumUpdater(DenseCodeRunner):
         that do not run make no difference, since the variable is set to zero before.
         """
         return any(other is not self for other in _sums_into(self.target_var))
+
+    def before_run(self, run_namespace: Any) -> None:
+        """Check that what is summed here stays until the target group is updated."""
+        for other in _sums_into(self.target_var):
+            # So late are Synapses that sum into a part of the group, or into a variable that is
+            # linked to another group.
+            overwrites = other.order > self.order or other.clock is not self.clock
+            if overwrites and other.active and _run_together(self, other):
+                variable = f"{self.target_var.owner.name}.{self.target_var.name}"
+                raise ValueError(
+                    f"'{self.name}' and '{other.name}' sum into the variable '{variable}' at "
+                    "different times of a step, so that the later one would overwrite the other; "
+                    "let each sum into a variable of its own, and add these in the target group"
+                )
+        super().before_run(run_namespace)
+
+
+def _run_together(one: BrianObject, other: BrianObject) -> bool:
+    networks = [reference() for reference in list(Network.__instances__())]
+    return any(
+        {one, other} <= set(network.sorted_objects) for network in networks if network is not None
+    )
 
 
 def _sums_into(target: ArrayVariable) -> Iterator[Any]:

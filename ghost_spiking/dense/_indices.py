@@ -143,7 +143,8 @@ class SynapseSelection:
     """
 
     def __init__(self, numbers: np.ndarray) -> None:
-        self._numbers = np.ravel(numbers)
+        # Brian2 gives some as floats
+        self._numbers = np.ravel(numbers).astype(np.int32)
 
     def _indices(self, index_var: str = "_idx") -> np.ndarray:
         return self._numbers

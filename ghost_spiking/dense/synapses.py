@@ -628,8 +628,8 @@ def _refuse_replicas(projection: str, batch: int) -> Callable[[str, str], None]:
         if index in (PRE, POST) and not name.startswith("_"):
             raise ValueError(
                 f"{projection}: '{name}' has a value in each of the {batch} replicas, which share "
-                "their synapses, and so none for a synapse. Use it in a sum or a rule, set the matrix "
-                "to what Python has computed, or take batch=1"
+                "their synapses, and so none for a synapse. Use it in a sum or a rule, set the "
+                "matrix to what Python has computed, or take batch=1"
             )
 
     return check

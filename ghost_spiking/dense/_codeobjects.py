@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
@@ -27,6 +28,13 @@ class _DenseNumpyCodeObject(NumpyCodeObject):
     templater = NumpyCodeObject.templater.derive("ghost_spiking.dense")
 
 
+class _FractionalOrder(float):
+    """An order between two whole numbers, which Brian2's tables can show."""
+
+    def __format__(self, format_spec: str) -> str:
+        return super().__format__(format_spec.replace("d", "g"))
+
+
 def in_standalone() -> bool:
     """Whether the active device writes a C++ standalone project."""
     return isinstance(get_device(), CPPStandaloneDevice)
@@ -37,13 +45,43 @@ class DenseCodeRunner(CodeRunner):
 
     In runtime mode it always runs in numpy, whose BLAS does the work, whatever the
     target of the other objects.
+
+    Parameters
+    ----------
+    group : Group
+        The group that the code belongs to.
+    template : str
+        Name of the template.
+    variables : Variables, optional
+        What the code sees in another way than other code of the group, with the indices.
+    order : float, optional
+        Order within the slot.
+    **kwds
+        Other arguments of `brian2.groups.group.CodeRunner`.
     """
 
-    def __init__(self, group: Any, template: str, **kwds: Any) -> None:
+    def __init__(
+        self,
+        group: Any,
+        template: str,
+        *,
+        variables: Variables | None = None,
+        order: float = 0,
+        **kwds: Any,
+    ) -> None:
         codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
         # Now, since later on Brian2 would wrap an error in one of its own.
         self._blas = _blas() if in_standalone() else {}
-        super().__init__(group, template, codeobj_class=codeobj_class, check_units=False, **kwds)
+        super().__init__(
+            group,
+            template,
+            codeobj_class=codeobj_class,
+            check_units=False,
+            order=int(order) if order == int(order) else _FractionalOrder(order),
+            **kwds,
+        )
+        if variables is not None:
+            self.variables = variables
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
         codeobj = super().create_default_code_object(run_namespace)

@@ -7,12 +7,15 @@ and which matrix products follow.
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from brian2.core.base import BrianObject
+from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
+from brian2.synapses.synapses import SummedVariableUpdater
 
 from ._codeobjects import DenseCodeRunner
 from ._factorise import Side, Term
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
 
 
+#: Sums of `Synapses` overwrite their target, so those of dense projections follow them.
+_AFTER_OTHER_SUMS = 0.01
 #: The block of a template in which factors of a side are evaluated.
 _BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
 
@@ -119,6 +124,8 @@ class SumUpdater(DenseCodeRunner):
     ) -> None:
         self.varname = varname
         self.target_var = target
+        #: Whether it adds to what others have summed; decided when a run begins.
+        self.adds = False
         to_post = varname.endswith("_post")
         group = synapses.target if to_post else synapses.source
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
@@ -154,15 +161,14 @@ class SumUpdater(DenseCodeRunner):
             "transposed": synapses._transposed == to_post,
             "sizes": plan.sizes() | {"combine": plan.size(to_side)},
         }
-        self._contributors = _contributors_of(target)
-        self._contributors.add(self)
         super().__init__(
             synapses,
             "dense_sum",
             clock=group.clock,
             when="groups",
-            order=group.order - 1,
+            order=group.order - 1 + _AFTER_OTHER_SUMS,
             name=f"{synapses.name}_summed_variable_{varname}",
+            variables=synapses.over_units,
         )
         if synapses._clamped:
             for flag in ("pending", "gram_valid"):
@@ -172,13 +178,13 @@ class SumUpdater(DenseCodeRunner):
         """Decide how to write the target, now that all contributors are known."""
         synapses = self.group
         code = dict(self._plan.code)
-        accumulate = len(self._contributors) > 1
+        accumulate = self.adds
         if self._added:
             # Products that need no factor have been added to the target already.
             plain = any(product.buffer is None for product in self._kwds["products"])
             sign = "+=" if accumulate or plain else "="
             code["combine"] = f"{self.varname} {sign} {' + '.join(self._added)}"
-        clamped = synapses._clamped and not accumulate
+        clamped = synapses.use_shortcut()
         needed = set(self._plan.needed) | {self.varname}
         if clamped:
             needed |= {"_clamped_step", *synapses._rule_updater.clamped_names()}
@@ -189,48 +195,75 @@ class SumUpdater(DenseCodeRunner):
         self.needed_variables = sorted(needed)
         self.abstract_code = code or {"scalars": ""}
 
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether others sum into the same variable, dense projections or `Synapses`.
+
+        All that exist count, because an object does not know in which network it runs. Those
+        that do not run make no difference, since the variable is set to zero before.
+        """
+        return any(other is not self for other in _sums_into(self.target_var))
+
+    def before_run(self, run_namespace: Any) -> None:
+        """Check that what is summed here stays until the target group is updated."""
+        for other in _sums_into(self.target_var):
+            # So late are Synapses that sum into a part of the group, or into a variable that is
+            # linked to another group.
+            overwrites = other.order > self.order or other.clock is not self.clock
+            if overwrites and other.active and _run_together(self, other):
+                variable = f"{self.target_var.owner.name}.{self.target_var.name}"
+                raise ValueError(
+                    f"'{self.name}' and '{other.name}' sum into the variable '{variable}' at "
+                    "different times of a step, so that the later one would overwrite the other; "
+                    "let each sum into a variable of its own, and add these in the target group"
+                )
+        super().before_run(run_namespace)
+
+
+def _run_together(one: BrianObject, other: BrianObject) -> bool:
+    networks = [reference() for reference in list(Network.__instances__())]
+    return any(
+        {one, other} <= set(network.sorted_objects) for network in networks if network is not None
+    )
+
+
+def _sums_into(target: ArrayVariable) -> Iterator[Any]:
+    for kind in (SumUpdater, SummedVariableUpdater):
+        for reference in list(kind.__instances__()):
+            updater = reference()
+            # One whose construction has failed may still be there, without its attributes.
+            if getattr(updater, "target_var", None) is target:
+                yield updater
+
 
 class SumZeroer(DenseCodeRunner):
     """Sets a summed variable to zero before several projections add into it.
 
-    It belongs to all of them, so it runs exactly if one of them does. A variable with a
-    single contributor is overwritten instead, and this object does nothing.
+    Each sum has one, so that it runs exactly if the sum does. If a variable has only
+    one sum, that overwrites it, and this object does nothing. It comes first in the order, so
+    it decides for both: the other objects may vanish at any time.
     """
 
     def __init__(self, updater: SumUpdater) -> None:
-        synapses = updater.group
-        self.varname = updater.varname
-        self._contributors = updater._contributors
+        self._updater = updater
         super().__init__(
-            synapses.__repr__.__self__,
+            updater.group,
             "dense_zero",
             clock=updater.clock,
             when="groups",
-            order=updater.order - 0.25,
-            name=f"{updater.target_var.owner.name}_{updater.target_var.name}_zeroer*",
-            needed_variables=[self.varname],
-            template_kwds={"target": self.varname},
+            order=updater.order - 2 * _AFTER_OTHER_SUMS,
+            name=f"{updater.name}_zeroer",
+            needed_variables=[updater.varname],
+            template_kwds={"target": updater.varname},
+            variables=updater.variables,
         )
 
-    @classmethod
-    def of(cls, updater: SumUpdater) -> SumZeroer:
-        """Give the one zeroer of the variable that this updater writes."""
-        zeroer = getattr(updater.target_var, "_dense_zeroer", None)
-        if zeroer is None:
-            zeroer = updater.target_var._dense_zeroer = cls(updater)
-        return zeroer
-
     def create_code_objects(self, run_namespace: Any) -> None:
-        if len(self._contributors) > 1:
+        self._updater.adds = self._updater.is_one_of_several
+        if self._updater.adds:
             super().create_code_objects(run_namespace)
         else:
             self.code_objects[:] = []
-
-
-def _contributors_of(target: ArrayVariable) -> weakref.WeakSet[SumUpdater]:
-    if not hasattr(target, "_dense_contributors"):
-        target._dense_contributors = weakref.WeakSet()
-    return target._dense_contributors
 
 
 class RuleUpdater(DenseCodeRunner):
@@ -285,6 +318,7 @@ class RuleUpdater(DenseCodeRunner):
             when="groups",
             order=synapses.order,
             name=f"{synapses.name}_stateupdater",
+            variables=synapses.over_units,
         )
 
     def _post_factor(self, factors: list[tuple[str, str | None]]) -> tuple[str, str | None]:
@@ -319,9 +353,7 @@ class RuleUpdater(DenseCodeRunner):
     def update_abstract_code(self, run_namespace: Any) -> None:
         """Choose the plain or the clamped way, now that all users of the weights are known."""
         synapses = self.group
-        clamped = synapses._clamped and not any(
-            len(updater._contributors) > 1 for updater in synapses._sum_updaters
-        )
+        clamped = synapses.use_shortcut()
         needed = set(self._plan.needed)
         if clamped:
             needed |= {"_clamped_step", "_clamped_steps", *self.clamped_names()}

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
-from brian2.core.variables import ArrayVariable, Variables
+from brian2.core.variables import ArrayVariable, Subexpression, Variables
+from brian2.devices.device import get_device
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
+    FLOAT,
     PARAMETER,
     SUBEXPRESSION,
     Equations,
     SingleEquation,
+    check_subexpressions,
 )
-from brian2.groups.group import Group
+from brian2.groups.group import CodeRunner, Group, get_dtype
+from brian2.groups.neurongroup import check_identifier_pre_post
 from brian2.groups.subgroup import Subgroup
+from brian2.monitors.statemonitor import StateMonitor
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import (
     Quantity,
     fail_for_dimension_mismatch,
 )
 
+from ._codeobjects import DenseCodeRunner, in_standalone
 from ._factorise import FactorisationError, Side, Term, factorise
-from ._matrix_view import MatrixView
+from ._indices import (
+    POST,
+    PRE,
+    STORED,
+    SynapseIndexing,
+    SynapseNumbers,
+    SynapseSelection,
+    SynapticIndices,
+)
+from ._matrix_view import MatrixView, accept_matrices
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
 from .clamped import ClampedInput
 
@@ -158,27 +174,38 @@ class DenseSynapses(Group):
 
         self._transposed = isinstance(weights, _Transposed)
         self._weights_of = weights.synapses if isinstance(weights, _Transposed) else weights
+        if self._weights_of is not None and self._weights_of._weights_of is not None:
+            # It has only borrowed them itself, perhaps transposed.
+            self._transposed ^= self._weights_of._transposed
+            self._weights_of = self._weights_of._weights_of
         self._weights_shared_with: list[str] = []
         self._matrices: set[str] = set()
+        #: Names of the groups' variables that differ from unit to unit.
+        self._sides: dict[str, Side] = {}
 
         equations = model if isinstance(model, Equations) else Equations(model)
         self._check_flags(equations)
-        self.equations = equations
+        self._summed = {eq.varname: eq for eq in equations.values() if "summed" in eq.flags}
+        # As in Synapses, what is summed is a variable of a group, and not one of the synapses.
+        self.equations = Equations(
+            [eq for eq in equations.values() if eq.varname not in self._summed]
+        )
+        self._indices = SynapseIndexing((self.n_pre, self.n_post))
         self._create_variables(batch)
-        self._borrow_weights()
+        self._check_shared_subexpressions()
+        self.over_units = self._variables_over_units(equations)
 
-        summed = [eq for eq in equations.values() if "summed" in eq.flags]
         rules = {
             eq.varname: self._factorise(eq)
             for eq in equations.values()
             if eq.type == DIFFERENTIAL_EQUATION
         }
-        if not summed and not rules:
+        if not self._summed and not rules:
             raise ValueError(
                 f"{self.name}: the model has neither a summed variable nor a differential "
                 "equation, so the projection would do nothing"
             )
-        sums = {eq.varname: self._factorise(eq) for eq in summed}
+        sums = {varname: self._factorise(eq) for varname, eq in self._summed.items()}
         obstacle = clamped_obstacle(self, sums, rules)
         if clamped and obstacle:
             raise ValueError(f"{self.name}: clamped=True is not exact here: {obstacle}")
@@ -193,9 +220,10 @@ class DenseSynapses(Group):
         self.contained_objects.extend(self._sum_updaters)
         if self._rule_updater is not None:
             self.contained_objects.append(self._rule_updater)
+        self.contained_objects.extend(SumZeroer(updater) for updater in self._sum_updaters)
         self._enable_group_attributes()
-        for updater in self._sum_updaters:
-            self.contained_objects.append(SumZeroer.of(updater))
+        if in_standalone():
+            accept_matrices(get_device())
 
     # -- building ---------------------------------------------------------------------
 
@@ -222,6 +250,10 @@ class DenseSynapses(Group):
             incompatible_flags=[("summed", "shared")],
         )
         for eq in equations.values():
+            if "summed" not in eq.flags:
+                check_identifier_pre_post(eq.varname)
+            if eq.varname in ("i", "j", "delay"):
+                raise ValueError(f"{self.name}: '{eq.varname}' is a name that Brian2 uses itself")
             if eq.type == DIFFERENTIAL_EQUATION and "clock-driven" not in eq.flags:
                 raise TypeError(
                     f"{self.name}: 'd{eq.varname}/dt' needs the flag (clock-driven); dense "
@@ -235,28 +267,35 @@ class DenseSynapses(Group):
 
     def _create_variables(self, batch: int | ClampedInput) -> None:
         variables = self.variables = Variables(self)
+        shape = (self.n_pre, self.n_post)
+        numbers = {
+            name: SynapseNumbers(name, self, variables.device, shape)
+            for name in (PRE, POST, STORED)[: 3 if self._transposed else 2]
+        }
+        for name, variable in numbers.items():
+            variables.add_object(name, variable)
+        numbers |= {"i": numbers[PRE], "j": numbers[POST]}
+        check = _refuse_replicas(self.name, self.batch) if self.batch > 1 else _accept
+        variables.indices = SynapticIndices(
+            variables.indices.default_factory, variables.indices, numbers, check
+        )
+        variables.add_reference("i", self, PRE)
+        variables.add_reference("j", self, POST)
         variables.create_clock_variables(self._clock)
         variables.add_constant("N", self.n_pre * self.n_post)
         variables.add_constant("N_pre", self.n_pre)
         variables.add_constant("N_post", self.n_post)
+        variables.add_constant("N_incoming", self.n_pre)
+        variables.add_constant("N_outgoing", self.n_post)
         if isinstance(batch, ClampedInput):
             variables.add_reference("_rows", batch, "rows", index="0")
         else:
             variables.add_constant("_rows", self.batch)
-        # A transposed projection walks through the owner's matrix, row by row.
-        variables.add_arange("_flat", self.n_pre * self.n_post)
-        row, column, width = ("j", "i", "N_pre") if self._transposed else ("i", "j", "N_post")
-        variables.add_subexpression(row, expr=f"_flat // {width}", dtype=np.int32)
-        variables.add_subexpression(column, expr=f"_flat % {width}", dtype=np.int32)
-        for side, group in (("pre", self.source), ("post", self.target)):
-            for name, variable in list(group.variables.items()):
-                if name.startswith("_") or name in ("N", "t", "dt", "t_in_timesteps"):
-                    continue
-                index = "0" if variable.scalar else group.variables.indices[name]
-                if index in ("_idx", "0"):
-                    variables.add_reference(f"{name}_{side}", group, name, index=index)
+        self._add_references(self.source, Side.PRE, "_pre")
+        self._add_references(self.target, Side.POST, "_post")
         for eq in self.equations.values():
             scalar = "shared" in eq.flags
+            dtype = get_dtype(eq, self.dtype)
             if eq.type in (DIFFERENTIAL_EQUATION, PARAMETER):
                 if not scalar:
                     self._matrices.add(eq.varname)
@@ -264,15 +303,66 @@ class DenseSynapses(Group):
                     eq.varname,
                     size=1 if scalar else self.n_pre * self.n_post,
                     dimensions=eq.dim,
-                    dtype=self.dtype if eq.var_type == "float" else None,
+                    dtype=dtype,
                     constant="constant" in eq.flags,
                     scalar=scalar,
                     index="0" if scalar else "_idx",
                 )
-            elif "summed" not in eq.flags:
+            else:
                 variables.add_subexpression(
-                    eq.varname, expr=str(eq.expr), dimensions=eq.dim, scalar=scalar
+                    eq.varname, expr=str(eq.expr), dimensions=eq.dim, dtype=dtype, scalar=scalar
                 )
+        self._borrow_weights()
+        # Those of the target are also known by their own names, unless these have been taken.
+        self._add_references(self.target, Side.POST, "")
+
+    def _add_references(self, group: Group, side: Side, suffix: str) -> None:
+        """Make the variables of a group known here, with an index over synapses."""
+        for name in list(group.variables):
+            known_as = name + suffix
+            if name.startswith("_") or known_as in self.variables or not _is_direct(group, name):
+                continue
+            if not suffix and name.endswith(("_pre", "_post")):
+                continue
+            variable = group.variables[name]
+            if variable.scalar:
+                self.variables.add_reference(known_as, group, name, index="0")
+                continue
+            self._sides[known_as] = side
+            one_for_all = group.variables.indices[name] == "0"
+            index = "0" if one_for_all else PRE if side == Side.PRE else POST
+            self.variables.add_reference(known_as, group, name, index=index)
+
+    def _check_shared_subexpressions(self) -> None:
+        for eq in self.equations.values():
+            if eq.type != SUBEXPRESSION or "shared" not in eq.flags:
+                continue
+            for name in self.variables[eq.varname].identifiers:
+                if name in self.variables and not self.variables[name].scalar:
+                    raise ValueError(
+                        f"{self.name}: the shared subexpression '{eq.varname}' refers to '{name}', "
+                        "which is not shared"
+                    )
+
+    def _variables_over_units(self, equations: Equations) -> Variables:
+        """Give what sums and rules see in another way than expressions over single synapses do.
+
+        They evaluate factors over the units of a group, or over a matrix as it is stored.
+        """
+        variables = Variables(self)
+        for name, index in self.variables.indices.items():
+            if index in (PRE, POST, STORED):
+                variables.indices[name] = "_idx"
+        owner = self._weights_of
+        if owner is not None and self._transposed:
+            used = get_identifiers_recursively(
+                [str(eq.expr) for eq in equations.values() if eq.expr is not None], self.variables
+            )
+            for name, of_owner in (("i", "j"), ("j", "i")):
+                variables.add_reference(name, owner, of_owner, index="_idx")
+                if name in used:
+                    owner.variables[of_owner].announce()
+        return variables
 
     def _borrow_weights(self) -> None:
         owner = self._weights_of
@@ -292,7 +382,8 @@ class DenseSynapses(Group):
             )
         owner._share_with(self.name)
         for name in owner._matrices:
-            self.variables.add_reference(name, owner, name)
+            index = STORED if self._transposed else "_idx"
+            self.variables.add_reference(name, owner, name, index=index)
             self._matrices.add(name)
 
     def _share_with(self, name: str) -> None:
@@ -307,10 +398,7 @@ class DenseSynapses(Group):
     def _side_of(self, name: str) -> Side:
         if name in self._matrices or name in ("i", "j"):
             return Side.MATRIX
-        variable = self.variables.get(name)
-        if variable is None or variable.scalar:
-            return Side.SHARED
-        return Side.PRE if name.endswith("_pre") else Side.POST
+        return self._sides.get(name, Side.SHARED)
 
     def _factorise(self, eq: SingleEquation) -> list[Term]:
         unknown = [
@@ -332,7 +420,7 @@ class DenseSynapses(Group):
         subexpressions = {
             other.varname: str(other.expr)
             for other in self.equations.values()
-            if other.type == SUBEXPRESSION and "summed" not in other.flags
+            if other.type == SUBEXPRESSION
         }
         try:
             return factorise(str(eq.expr), self._side_of, subexpressions)
@@ -352,49 +440,196 @@ class DenseSynapses(Group):
                 f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' in the "
                 f"group '{group.name}'"
             )
+        variable = group.variables.get(base)
+        if varname not in self._sides or len(variable) != len(group):
+            raise ValueError(
+                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' with a "
+                f"value for each unit of '{group.name}', not one that is shared or linked"
+            )
+        if equation.var_type != FLOAT:
+            raise TypeError(
+                f"{self.name}: '{base}' in '{group.name}' is {equation.var_type}, so that it can't "
+                f"hold the sum '{varname}'; make it a parameter of real numbers"
+            )
         fail_for_dimension_mismatch(
-            self.equations[varname].dim,
+            self._summed[varname].dim,
             equation.dim,
             f"{self.name}: '{varname}' has other units than '{base}' in '{group.name}'",
         )
-        return group.variables[base]
+        return variable
 
     # -- running ----------------------------------------------------------------------
 
     def before_run(self, run_namespace: Mapping[str, Any]) -> None:
         """Check the units of all equations, as Brian2 does for its own objects."""
         self.equations.check_units(self, run_namespace=run_namespace)
-        for updater in self._sum_updaters:
-            expression = self.equations[updater.varname].expr
-            known = self.resolve_all(
-                expression.identifiers, run_namespace, user_identifiers=expression.identifiers
-            )
+        check_subexpressions(self, self.equations, run_namespace)
+        for varname, eq in self._summed.items():
+            names = eq.expr.identifiers
+            known = self.resolve_all(names, run_namespace, user_identifiers=names)
             fail_for_dimension_mismatch(
-                self.equations[updater.varname].dim,
-                Quantity(1, dim=parse_expression_dimensions(str(expression), known)),
-                f"{self.name}: the two sides of '{updater.varname}' have different units",
+                eq.dim,
+                Quantity(1, dim=parse_expression_dimensions(str(eq.expr), known)),
+                f"{self.name}: the two sides of '{varname}' have different units",
             )
         super().before_run(run_namespace)
+
+    def use_shortcut(self) -> bool:
+        """Decide, when a run begins, whether the shortcuts for a clamped source are exact.
+
+        Once they are not, they are given up for good: the two ways keep different things
+        from one time step to the next.
+        """
+        if self._clamped:
+            for name, is_code in self._readers_of_weights():
+                if self._clamped_requested and is_code:
+                    raise ValueError(
+                        f"{self.name}: clamped=True is not exact while '{name}' uses the weights"
+                    )
+                self._clamped &= self._clamped_requested
+            if any(sum_.adds or sum_.is_one_of_several for sum_ in self._sum_updaters):
+                self._clamped = False
+        return self._clamped
+
+    def _readers_of_weights(self) -> Iterator[tuple[str, bool]]:
+        """Give what uses the matrices during a run: names, and whether it is code of the user's."""
+        for obj in self.contained_objects:
+            users = isinstance(obj, CodeRunner) and not isinstance(obj, DenseCodeRunner)
+            if users and self._matrices & self._names_in(obj.abstract_code):
+                yield obj.name, True
+        for reference in list(StateMonitor.__instances__()):
+            monitor = reference()
+            if getattr(monitor, "source", None) is self and any(
+                self._matrices & self._names_in(name) for name in monitor.record_variables
+            ):
+                yield monitor.name, False
+
+    def _names_in(self, code: str) -> set[str]:
+        return get_identifiers_recursively([code], self.variables)
 
     @property
     def T(self) -> _Transposed:  # noqa: N802 - the name that numpy gave to it
         """The weights, transposed; for the `weights` argument of another projection."""
         return _Transposed(self)
 
-    # -- weights as matrices ----------------------------------------------------------
+    def connect(
+        self,
+        condition: str | bool | None = None,
+        i: Any = None,
+        j: Any = None,
+        p: float | str = 1.0,
+        n: int | str = 1,
+        skip_if_invalid: bool = False,
+        namespace: Mapping[str, Any] | None = None,
+        level: int = 0,
+    ) -> None:
+        """Do nothing, since all units are connected already; for models made for `Synapses`.
+
+        Raises
+        ------
+        ValueError
+            The arguments ask for some of the connections only, or for several of each.
+        """
+        given = {"condition": condition, "i": i, "j": j, "p": p, "n": n}
+        usual = {"condition": {"None", "True"}, "i": {"None"}, "j": {"None"}, "p": {"1", "1.0"}}
+        for argument, value in given.items():
+            if str(value).strip() not in usual.get(argument, {"1"}):
+                raise ValueError(
+                    f"{self.name}: connect({argument}={value!r:.60}) is not possible, because "
+                    "every unit is connected to every unit once; multiply the weights by a matrix "
+                    "of zeros and ones ('mask : 1') to leave some out, or use brian2.Synapses"
+                )
+
+    # -- synapses as matrices ---------------------------------------------------------
 
     def state(self, name: str, use_units: bool = True, level: int = 0) -> Any:
-        """Give a view of a variable; the views of matrices are two-dimensional."""
-        if name in self._matrices:
+        """Give a view of a variable; what differs between synapses is seen as a matrix."""
+        if self._has_matrix(name):
             variable = self.variables[name]
             return MatrixView(name, variable, self, variable.dim if use_units else None)
         return super().state(name, use_units, level + 1)
 
+    def __getitem__(self, item: Any) -> SynapseSelection:
+        if isinstance(item, str):
+            return SynapseSelection(self.indices[item])
+        return SynapseSelection(self._indices(item))
+
     def __setattr__(self, key: str, value: Any, level: int = 0) -> None:
-        matrices = self.__dict__.get("_matrices", ())
-        if key in matrices and self.__dict__.get("_group_attribute_access_active"):
-            self.state(key).set_item(slice(None), value, level=level + 1)
-        elif key.endswith("_") and key[:-1] in matrices:
-            self.state(key[:-1], use_units=False).set_item(slice(None), value, level=level + 1)
+        name = key.removesuffix("_")
+        if key not in self.__dict__ and not hasattr(type(self), key) and self._has_matrix(name):
+            view = self.state(name, use_units=key == name)
+            view.set_item(slice(None), value, level=level + 1)
         else:
             super().__setattr__(key, value, level=level + 1)
+
+    def get_states(
+        self,
+        vars: list[str] | None = None,
+        units: bool = True,
+        format: str = "dict",
+        subexpressions: bool = False,
+        read_only_variables: bool = True,
+        level: int = 0,
+    ) -> Any:
+        """Give copies of the values of all variables, see `brian2.groups.group.VariableOwner`.
+
+        With `batch` > 1 variables of the groups are left out, unless they are shared.
+        """
+        if vars is None and self.batch > 1:
+            vars = [
+                name
+                for name, variable in self.variables.items()
+                if not name.startswith("_")
+                and not self._differs_between_replicas(name)
+                and (subexpressions or not isinstance(variable, Subexpression))
+                and (read_only_variables or not variable.read_only)
+            ]
+        return super().get_states(
+            vars, units, format, subexpressions, read_only_variables, level=level + 1
+        )
+
+    def _has_matrix(self, name: str) -> bool:
+        if not self.__dict__.get("_group_attribute_access_active"):
+            return False
+        variable = self.variables.get(name)
+        return (
+            isinstance(variable, (ArrayVariable, Subexpression))
+            and not variable.scalar
+            and not name.startswith("_")
+            and self.variables.indices.get(name) != "0"
+        )
+
+    def _differs_between_replicas(self, name: str) -> bool:
+        names = {name} | self._names_in(name)
+        return any(self.variables.indices.get(each) in (PRE, POST) for each in names)
+
+
+def _is_direct(group: Group, name: str) -> bool:
+    """Whether a variable, or what it stands for, is a value for each unit or one for all.
+
+    Others are linked by an index of their own. Brian2 leaves them out of `Synapses`, too.
+    """
+    if group.variables.indices[name] not in ("_idx", "0"):
+        return False
+    variable = group.variables[name]
+    return not isinstance(variable, Subexpression) or all(
+        _is_direct(group, other) for other in variable.identifiers if other in group.variables
+    )
+
+
+def _accept(name: str, index: str) -> None:
+    """Every variable has a meaning for single synapses, while there is one replica."""
+
+
+def _refuse_replicas(projection: str, batch: int) -> Callable[[str, str], None]:
+    """Give a function that refuses variables which differ between the replicas."""
+
+    def check(name: str, index: str) -> None:
+        if index in (PRE, POST) and not name.startswith("_"):
+            raise ValueError(
+                f"{projection}: '{name}' has a value in each of the {batch} replicas, which share "
+                "their synapses, and so none for a synapse. Use it in a sum or a rule, set the "
+                "matrix to what Python has computed, or take batch=1"
+            )
+
+    return check

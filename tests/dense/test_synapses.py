@@ -190,7 +190,7 @@ def test_weights_as_matrices():
     with pytest.raises(ValueError, match=r"shape \(3, 2\).*got \(2, 3\)"):
         synapses.w = np.zeros((2, 3))
     with pytest.raises(ValueError, match="shape"):
-        synapses.w = np.zeros(6)
+        synapses.w = np.zeros(5)
 
 
 def test_weights_with_units():

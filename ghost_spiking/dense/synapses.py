@@ -23,7 +23,7 @@ from brian2.units.fundamentalunits import (
     fail_for_dimension_mismatch,
 )
 
-from ._factorise import FactorisationError, Side, Term, factorise
+from ._factorise import FactorisationError, Mixed, Side, Term, factorise
 from ._matrix_view import MatrixView
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
 from .clamped import ClampedInput
@@ -312,7 +312,7 @@ class DenseSynapses(Group):
             return Side.SHARED
         return Side.PRE if name.endswith("_pre") else Side.POST
 
-    def _factorise(self, eq: SingleEquation) -> list[Term]:
+    def _factorise(self, eq: SingleEquation) -> list[Term | Mixed]:
         unknown = [
             name
             for name in eq.identifiers
@@ -335,7 +335,8 @@ class DenseSynapses(Group):
             if other.type == SUBEXPRESSION and "summed" not in other.flags
         }
         try:
-            return factorise(str(eq.expr), self._side_of, subexpressions)
+            changes = eq.varname if eq.type == DIFFERENTIAL_EQUATION else None
+            return factorise(str(eq.expr), self._side_of, subexpressions, changes=changes)
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None
 

@@ -52,6 +52,8 @@ CXXFLAGS += -include {SHARED_HEADER}
 $(OBJS): {SHARED_HEADER}.gch
 {SHARED_HEADER}.gch: {SHARED_HEADER}
 \t$(CXX) $(HEADER_FLAGS) -x c++-header $< -o $@
+# Sets and writes all arrays, once; to optimise that would take longer than all the rest.
+objects.o: CXXFLAGS += -O0
 """
 _INCLUDE = re.compile(r"^#include ?[<\"](?!code_objects/).*$", re.MULTILINE)
 #: Longer than any data set; `ClampedInput` ends the run.

@@ -36,6 +36,33 @@ MIXED = [
 ]
 
 
+#: What loses digits, or overflows, as a sum of matrix products; x and y are about 1e8.
+HARMFUL = [
+    ("exp(x_pre - y_post)", "w*(x_pre - y_post)", "(x_pre - y_post)**2"),
+    ("w*(x_pre - y_post)**3", "(x_pre - y_post)*(x_pre + y_post)", "cos(x_pre - y_post)*c"),
+    ("sin(x_pre - y_post)/3", "exp(eta*(x_pre - y_post)/3)*w", "x_pre - y_post"),
+    ("u_pre*(x_pre - y_post)", "2**(x_pre - y_post) - w*u_pre", "eta*(y_post - x_pre) + c*v_post"),
+    ("v_post*(c - x_pre/y_post)", "(u_pre*v_post)**20", "(x_pre - y_post - 1)**2/y_post"),
+]
+#: What C++ computes in single precision if it is not told otherwise.
+WHOLE = [
+    ("w*u_pre/3", "w*u_pre/(N_pre*2)", "w*v_post/N_post"),
+    ("1/3*v_post", "w*p_pre/7", "p_pre/q_post*c"),
+    ("p_pre/N_pre + w*(2/3)", "u_pre**(1/3)*w", "eta/3*w*(2/3)**2"),
+    ("(p_pre + q_post)**2/70000", "v_post*(p_pre/3 + q_post/7)", "(i/3 + j/7)*v_post"),
+    ("w*(p_pre/7 - q_post/9)", "k_pre/3 + w/7", "h_post*w/(7*N_pre)"),
+]
+
+#: One-sided factors, of which the mean is taken over a batch, and coefficients that are zero early
+#: or late.
+SIDES = [
+    ("late_post*y_post + x_pre*eta", "w*x_pre*y_post - 0.5*w*u_pre", "w*y_post*(1 - v_post)"),
+    ("early_post*w*x_pre + late_post*c*y_post", "late_post*w*x_pre", "y_post*h_post + x_pre"),
+    ("y_post*(x_pre - w*y_post) - late_post/3", "c*exp(u_pre - y_post)", "early_post*c*v_post"),
+    ("late_post*(x_pre - y_post)*c + early_post*u_pre*v_post", "1", "w*c"),
+]
+
+
 def draw(seed, number):
     """Give models: a rule, a sum for the target and a sum for the source each."""
     rng = random.Random(seed)
@@ -60,13 +87,22 @@ class Built:
     values: dict
 
 
-def build(kind, models, *, batch=None, n_pre=4, n_post=3, prefix="", seed=0, **options):
+def build(
+    kind, models, *, batch=None, n_pre=4, n_post=3, prefix="", seed=0, offset=0.0, moving=True,
+    low=-1.0, **options,
+):  # fmt: skip
     """Build one source, one target, and a projection for every model.
 
     Parameters
     ----------
     batch : ClampedInput, optional
         Its replicas, for `DenseSynapses`.
+    offset : float, optional
+        Added to x and y.
+    moving : bool, optional
+        Whether x and y change.
+    low : float, optional
+        Smallest weight.
     """
     rng = np.random.default_rng(seed)
     replicas = 1 if batch is None else batch.batch
@@ -92,14 +128,15 @@ def build(kind, models, *, batch=None, n_pre=4, n_post=3, prefix="", seed=0, **o
         clock=clock,
         name=f"{prefix}target",
     )
-    source.run_regularly("x = x + 0.03*cos(x)", when="end", name=f"{prefix}source_moves")
-    target.run_regularly("y = y + 0.05*sin(v + y)", when="end", name=f"{prefix}target_moves")
+    if moving:
+        source.run_regularly("x = x + 0.03*cos(x)", when="end", name=f"{prefix}source_moves")
+        target.run_regularly("y = y + 0.05*sin(v + y)", when="end", name=f"{prefix}target_moves")
     values = {
-        f"{prefix}source.x": rng.uniform(0.2, 1.2, len(source)),
+        f"{prefix}source.x": offset + rng.uniform(0.2, 1.2, len(source)),
         f"{prefix}source.u": rng.uniform(0.2, 1.2, len(source)),
         f"{prefix}source.p": rng.integers(1, 99, len(source)),
         f"{prefix}source.k": 0.3,
-        f"{prefix}target.y": rng.uniform(0.2, 1.2, len(target)),
+        f"{prefix}target.y": offset + rng.uniform(0.2, 1.2, len(target)),
         f"{prefix}target.v": rng.uniform(0.2, 1.2, len(target)),
         f"{prefix}target.q": rng.integers(1, 99, len(target)),
         f"{prefix}target.h": 0.7,
@@ -123,7 +160,7 @@ def build(kind, models, *, batch=None, n_pre=4, n_post=3, prefix="", seed=0, **o
             synapses.connect()
         objects.append(synapses)
         for matrix in "wc":
-            values[f"{name}.{matrix}"] = rng.normal(size=(n_pre, n_post))
+            values[f"{name}.{matrix}"] = rng.uniform(low, 1, size=(n_pre, n_post))
         values[f"{name}.eta"] = 0.4
     return Built(objects, values)
 
@@ -152,6 +189,7 @@ def evaluate(expression, *, rows, matrices, scalars, pre, post, dtype=np.longdou
             values[f"{name}_{side}"] = value
     n_pre, n_post = next(iter(matrices.values())).shape
     values |= {"N_pre": dtype(n_pre), "N_post": dtype(n_post)}
+    values |= {"i": np.arange(n_pre)[None, :, None], "j": np.arange(n_post)[None, None, :]}
     return np.broadcast_to(eval(expression, {}, values), (rows, n_pre, n_post))
 
 
@@ -160,7 +198,9 @@ def moves(x, y, v):
     return x + 0.03 * np.cos(x), y + 0.05 * np.sin(v + y)
 
 
-def follow(models, values, steps, *, batch=1, rows=None, prefix="", dtype=np.longdouble):
+def follow(
+    models, values, steps, *, batch=1, rows=None, prefix="", moving=True, dtype=np.longdouble
+):
     """Do in numpy what the objects of `build` do; give weights and sums by name.
 
     Parameters
@@ -196,5 +236,6 @@ def follow(models, values, steps, *, batch=1, rows=None, prefix="", dtype=np.lon
             found[f"d{m}"] = evaluate(drive, **options).sum(axis=1)
             found[f"b{m}"] = evaluate(back, **options).sum(axis=2)
             weights[m] = weights[m] + evaluate(rule, **options).mean(axis=0) / 10
-        x, y = moves(x, y, v)
+        if moving:
+            x, y = moves(x, y, v)
     return found | {f"w{m}": weight for m, weight in weights.items()}

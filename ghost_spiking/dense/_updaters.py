@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
 
-logger = get_logger("ghost_spiking.dense")
+#: Below Brian2's, so that its preferences and filters hold.
+logger = get_logger("brian2.ghost_spiking.dense")
 
 #: The block of a template in which factors of a side are evaluated.
 _BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}

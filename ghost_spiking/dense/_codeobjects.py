@@ -6,21 +6,48 @@ templater of its own leaves Brian2's classes, and thus every other model, untouc
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
+import numpy as np
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.preferences import prefs
 from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
+from brian2.parsing.rendering import CPPNodeRenderer
+from brian2.utils.stringtools import word_substitute
 
 from ..exceptions import CompilationError
 
 __all__ = ["DenseCodeRunner", "in_standalone"]
 
 
+class _CPPNodeRenderer(CPPNodeRenderer):
+    """Divides integers in the precision of the model.
+
+    Brian2 writes ``1.0f * a / b``, which is a number in single precision if both are integers.
+    """
+
+    def render_BinOp(self, node: Any) -> str:  # noqa: N802 - the name that Brian2 gives to it
+        if not isinstance(node.op, ast.Div):
+            return super().render_BinOp(node)
+        one = "1.0f" if np.dtype(prefs.core.default_float_dtype) == np.float32 else "1.0"
+        left, right = map(self.render_element_parentheses, (node.left, node.right))
+        return f"{one}*{left}/{right}"
+
+
+class _CPPCodeGenerator(CPPCodeGenerator):
+    def translate_expression(self, expr: str) -> str:
+        expr = word_substitute(expr, self.func_name_replacements)
+        return _CPPNodeRenderer(auto_vectorise=self.auto_vectorise).render_expr(expr).strip()
+
+
 class _DenseCPPCodeObject(CPPStandaloneCodeObject):
+    generator_class = _CPPCodeGenerator
     templater = CPPStandaloneCodeObject.templater.derive("ghost_spiking.dense")
 
 

@@ -2,7 +2,7 @@
 
 Each turns factorised terms into a plan for its template: which one-sided factors have to
 be evaluated into a buffer, which variables can be handed to BLAS as they are,
-and which matrix products follow.
+which matrix products follow, and what is computed synapse by synapse.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import BrianObject
 from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SummedVariableUpdater
+from brian2.utils.logger import get_logger
 
 from ._codeobjects import DenseCodeRunner
-from ._factorise import Side, Term
+from ._factorise import Mixed, Side, Term
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
 
+#: Below Brian2's, so that its preferences and filters hold.
+logger = get_logger("brian2.ghost_spiking.dense")
 
 #: Sums of `Synapses` overwrite their target, so those of dense projections follow them.
 _AFTER_OTHER_SUMS = 0.01
@@ -49,12 +53,32 @@ class _Product:
     target: str | None = None
 
 
-class _Plan:
-    """Collects the variables and the code that a template needs."""
+@dataclass(frozen=True)
+class _Each:
+    """What is computed for each synapse and each row, in a block of its own.
 
-    def __init__(self, synapses: DenseSynapses, prefix: str) -> None:
+    The block gives `value` from the `parts`, names of scalars by side, and of the arrays that
+    they come from. Added up over a side in a sum and over the rows in a rule, and multiplied by
+    `scale`, it goes into the target or into `buffer`.
+    """
+
+    scale: str
+    block: str
+    value: str
+    parts: tuple[tuple[str, str, str], ...]
+    buffer: str | None = None
+
+
+class _Plan:
+    """Collects the variables and the code that a template needs.
+
+    An array called `changing` is written while it may still be read, so it has to be copied.
+    """
+
+    def __init__(self, synapses: DenseSynapses, prefix: str, changing: str | None = None) -> None:
         self.synapses = synapses
         self.prefix = prefix
+        self.changing = changing
         self.code: dict[str, str] = {}
         self.needed: set[str] = {"_rows"}
         self._count = 0
@@ -81,20 +105,45 @@ class _Plan:
         self.line("scalars", f"{name} = {expression}")
         return name
 
-    def operand(self, expression: str, side: Side) -> str:
+    def operand(self, expression: str, side: Side, *, any_type: bool = False) -> str:
         """Name of an array that holds the expression: the variable itself, or a buffer."""
-        size = self.size(side)
-        variable = self.synapses.variables.get(expression)
+        variables, size = self.synapses.variables, self.size(side)
+        variable = variables.get(expression)
         if (
             isinstance(variable, ArrayVariable)
-            and variable.dtype == self.synapses.dtype
+            and (any_type or variable.dtype == self.synapses.dtype)
             and variable.size == size
+            and (self.changing is None or variable is not variables[self.changing])
         ):
             self.needed.add(expression)
             return expression
         name = self.buffer(_BLOCKS[side], size)
         self.line(_BLOCKS[side], f"{name} = {expression}")
         return name
+
+    def each(self, term: Mixed, buffer: str | None) -> _Each:
+        """Have something computed for each synapse."""
+        logger.info(
+            f"'{term}' in '{self.synapses.name}' is computed for each synapse, since it would lose "
+            "accuracy as a sum of matrix products; with a large batch that is slower",
+            name_suffix="computed_for_each_synapse",
+        )
+        variables, dtype = self.synapses.variables, self.synapses.dtype
+        number = self._count
+        self._count += 1
+        value = f"_{self.prefix}_value_{number}"
+        parts = []
+        for index, (side, text) in enumerate(term.parts):
+            name = f"_{self.prefix}_part_{number}_{index}"
+            # integers stay what they are, since BLAS does not see them
+            array = self.operand(text, side, any_type=True)
+            variables.add_auxiliary_variable(name, dtype=variables[array].dtype)
+            parts.append((_BLOCKS[side], name, array))
+        variables.add_auxiliary_variable(value, dtype=dtype)
+        block = f"each_{number}"
+        names = [name for _, name, _ in parts]
+        self.line(block, f"{value} = {term.template.format(*names)}")
+        return _Each(self.scalar(term.shared), block, value, tuple(parts), buffer)
 
     def size(self, side: Side) -> int:
         synapses = self.synapses
@@ -120,7 +169,11 @@ class SumUpdater(DenseCodeRunner):
     """Computes a summed variable before the group that it belongs to is updated."""
 
     def __init__(
-        self, synapses: DenseSynapses, varname: str, terms: list[Term], target: ArrayVariable
+        self,
+        synapses: DenseSynapses,
+        varname: str,
+        terms: list[Term | Mixed],
+        target: ArrayVariable,
     ) -> None:
         self.varname = varname
         self.target_var = target
@@ -129,19 +182,28 @@ class SumUpdater(DenseCodeRunner):
         to_post = varname.endswith("_post")
         group = synapses.target if to_post else synapses.source
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
-        plan = _Plan(synapses, f"{varname}_sum")
+        # It may be read as well, by its own sum: then all is computed from the old values.
+        self._reads_itself = _reads(terms, target, synapses)
+        plan = _Plan(synapses, f"{varname}_sum", varname)
+        self._buffered = self._reads_itself or target.dtype != synapses.dtype
 
         grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
+        each: list[_Each] = []
+        self._added: list[str] = []
         for term in terms:
+            if isinstance(term, Mixed):
+                buffer = plan.buffer("product", plan.size(to_side)) if self._buffered else None
+                each.append(plan.each(term, buffer))
+                self._added += [buffer] if buffer else []
+                continue
             inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
             grouped.setdefault((term.matrix or "1", inner), []).append((term.shared, outer))
         products = []
-        self._added: list[str] = []
         for (matrix, inner), multipliers in grouped.items():
             left = plan.operand(inner or "1", from_side)
             right = plan.operand(matrix, Side.MATRIX)
             shared, outer = multipliers[0]
-            if len(multipliers) == 1 and outer is None:
+            if len(multipliers) == 1 and outer is None and not self._buffered:
                 products.append(_Product(plan.scalar(shared), left, right))
             else:
                 buffer = plan.buffer("product", plan.size(to_side))
@@ -155,10 +217,15 @@ class SumUpdater(DenseCodeRunner):
         self._kwds: dict[str, Any] = {
             "target": varname,
             "products": products,
+            "each": each,
+            "to": _BLOCKS[to_side],
             "n_in": n_in,
             "n_out": n_out,
+            "n_pre": synapses.n_pre,
+            "n_post": synapses.n_post,
             # Stored matrices are (n_pre, n_post); the other direction reads them transposed.
             "transposed": synapses._transposed == to_post,
+            "stored_transposed": synapses._transposed,
             "sizes": plan.sizes() | {"combine": plan.size(to_side)},
         }
         super().__init__(
@@ -170,19 +237,23 @@ class SumUpdater(DenseCodeRunner):
             name=f"{synapses.name}_summed_variable_{varname}",
             variables=synapses.over_units,
         )
-        if synapses._clamped:
-            for flag in ("pending", "gram_valid"):
-                plan.flag(flag)
 
     def update_abstract_code(self, run_namespace: Any) -> None:
         """Decide how to write the target, now that all contributors are known."""
         synapses = self.group
         code = dict(self._plan.code)
         accumulate = self.adds
+        if accumulate and self._reads_itself:
+            raise ValueError(
+                f"{synapses.name}: the sum '{self.varname}' reads the variable that it is summed "
+                "into, and other projections add to it, so that its old values are gone; keep "
+                "them in a variable of their own"
+            )
+        # What needs no factor is added to the target at once.
+        parts = [*self._kwds["products"], *self._kwds["each"]]
+        direct = any(part.buffer is None for part in parts)
         if self._added:
-            # Products that need no factor have been added to the target already.
-            plain = any(product.buffer is None for product in self._kwds["products"])
-            sign = "+=" if accumulate or plain else "="
+            sign = "+=" if accumulate or direct else "="
             code["combine"] = f"{self.varname} {sign} {' + '.join(self._added)}"
         clamped = synapses.use_shortcut()
         needed = set(self._plan.needed) | {self.varname}
@@ -190,6 +261,7 @@ class SumUpdater(DenseCodeRunner):
             needed |= {"_clamped_step", *synapses._rule_updater.clamped_names()}
         self.template_kwds = self._kwds | {
             "accumulate": accumulate,
+            "empties": not accumulate and (direct or not parts),
             "clamped": synapses._rule_updater.clamped_kwds() if clamped else None,
         }
         self.needed_variables = sorted(needed)
@@ -269,19 +341,27 @@ class SumZeroer(DenseCodeRunner):
 class RuleUpdater(DenseCodeRunner):
     """Integrates the differential equations of the matrices, once a time step."""
 
-    def __init__(self, synapses: DenseSynapses, rules: dict[str, list[Term]]) -> None:
+    def __init__(self, synapses: DenseSynapses, rules: dict[str, list[Term | Mixed]]) -> None:
         plan = self._plan = _Plan(synapses, "rule")
         everything = [term for terms in rules.values() for term in terms]
         # Without a matrix on the right-hand side, products add straight into the weights.
-        direct = all(term.matrix is None and (term.pre or term.post) for term in everything)
+        direct = all(
+            isinstance(term, Term) and term.matrix is None and (term.pre or term.post)
+            for term in everything
+        )
         products: list[_Product] = []
+        each: list[_Each] = []
         updates: list[str] = []
         for varname, terms in rules.items():
             plan.needed.add(varname)
             grouped: dict[tuple[str | None, str | None], list[tuple[str, str | None]]] = {}
             summands = []
             for term in terms:
-                if term.pre is None and term.post is None:
+                if isinstance(term, Mixed):
+                    buffer = plan.buffer("outer", plan.size(Side.MATRIX))
+                    each.append(plan.each(term, buffer))
+                    summands.append(buffer)
+                elif term.pre is None and term.post is None:
                     summands.append(_product_of(term.shared, term.matrix))
                 else:
                     key = (term.matrix, term.pre)
@@ -308,6 +388,7 @@ class RuleUpdater(DenseCodeRunner):
             updates += [f"{varname} = _new_{varname}" for varname in rules]
             plan.line("integrate", "\n".join(updates))
         self._products = products
+        self._each = each
         self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
         if synapses._clamped:
             self._plan_clamped(products[0])
@@ -341,6 +422,7 @@ class RuleUpdater(DenseCodeRunner):
             "pending": plan.flag("pending"),
             "accumulated": plan.flag("accumulated"),
             "gram_valid": plan.flag("gram_valid"),
+            "drive_valid": plan.flag("drive_valid"),
             "learned": product.left,
         }
 
@@ -359,6 +441,7 @@ class RuleUpdater(DenseCodeRunner):
             needed |= {"_clamped_step", "_clamped_steps", *self.clamped_names()}
         self.template_kwds = {
             "products": self._products,
+            "each": self._each,
             "n_pre": synapses.n_pre,
             "n_post": synapses.n_post,
             "sizes": self._sizes,
@@ -368,8 +451,26 @@ class RuleUpdater(DenseCodeRunner):
         self.abstract_code = dict(self._plan.code) or {"scalars": ""}
 
 
+def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSynapses) -> bool:
+    texts = [
+        text
+        for term in terms
+        for text in (
+            (term.shared, str(term))
+            if isinstance(term, Mixed)
+            else (term.shared, term.matrix, term.post, term.pre)
+        )
+        if text
+    ]
+    variables = synapses.variables
+    names = get_identifiers_recursively(texts, variables)
+    return any(variables[name] is target for name in names if name in variables)
+
+
 def clamped_obstacle(
-    synapses: DenseSynapses, sums: dict[str, list[Term]], rules: dict[str, list[Term]]
+    synapses: DenseSynapses,
+    sums: dict[str, list[Term | Mixed]],
+    rules: dict[str, list[Term | Mixed]],
 ) -> str | None:
     """Why the shortcuts for a clamped source would not be exact, or None if they are.
 
@@ -390,12 +491,18 @@ def clamped_obstacle(
     if len(sum_terms) != 1 or len(rule_terms) != 1:
         return "the summed variable and the rule need exactly one term each"
     drive, rule = sum_terms[0], rule_terms[0]
+    if isinstance(drive, Mixed) or isinstance(rule, Mixed):
+        return "the summed variable and the rule have to be products"
     if drive.matrix != weight or drive.post is not None:
         return f"the summed term is not '{weight}' times a pre-synaptic factor"
     if rule.matrix is not None or rule.post is None or rule.pre is None:
         return f"the rule of '{weight}' is not a post-synaptic times a pre-synaptic factor"
     if drive.shared != "1":
         return f"the coefficient '{drive.shared}' of the summed term may change with time"
+    if not synapses.clock is source.clock is synapses.target.clock:
+        return "source, target and weights have different clocks"
+    if synapses.order <= synapses.target.order - 1:
+        return f"weights of order {synapses.order} change before the sum is computed"
     held = {f"{name}_pre" for name in source.held_variables}
     for factor in (drive.pre or "", rule.pre):
         if factor not in held:

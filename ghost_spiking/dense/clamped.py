@@ -16,7 +16,7 @@ from brian2.groups.group import Group
 
 from ._codeobjects import DenseCodeRunner, in_standalone
 
-__all__ = ["ClampedInput"]
+__all__ = ["ClampedInput", "checked_rows"]
 
 #: Names the folder with the data, for the C++ program (a path can't be compiled in, because a
 #: compiled program is used again with other data).
@@ -25,6 +25,61 @@ DATA_DIRECTORY = "GHOST_SPIKING_DATA"
 OWNER = "GHOST_SPIKING_OWNER"
 #: A file of this name in the folder with the data ends a program after the present batch.
 STOP_FILE = "stop"
+
+
+def checked_rows(
+    name: str, n_units: int, dtype: np.dtype, data: Any, order: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give data and order as a `ClampedInput` and its C++ program read them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the input, for errors.
+    n_units : int
+        Number of columns.
+    dtype : dtype
+        Type in which data are stored.
+    data, order : array
+        See `ClampedInput.show`.
+
+    Raises
+    ------
+    ValueError
+        Data of the wrong shape or type, or an order with rows that do not exist.
+    """
+    given = np.asarray(data)
+    if given.ndim != 2 or given.shape[1] != n_units or not len(given):
+        raise ValueError(
+            f"{name}: data must have the shape (n_rows, {n_units}) with at least one row, "
+            f"got {given.shape}"
+        )
+    kinds = "bui" if dtype.kind == "u" else "buif"
+    if given.dtype.kind not in kinds:
+        raise ValueError(f"{name}: data must be {dtype}, got {given.dtype}")
+    with np.errstate(over="ignore"):  # found below
+        stored = np.ascontiguousarray(given, dtype=dtype)
+    if dtype.kind == "u" and not np.array_equal(stored, given):
+        raise ValueError(
+            f"{name}: data must be {dtype}, from 0 to {np.iinfo(dtype).max}, "
+            f"got {given.dtype} from {given.min()} to {given.max()}"
+        )
+    if dtype.kind == "f" and not np.isfinite(stored).all():
+        raise ValueError(f"{name}: data must be finite numbers in {dtype}, got nan or infinity")
+    rows = np.arange(len(given)) if order is None else np.asarray(order)
+    if rows.ndim != 1 or not len(rows) or not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(
+            f"{name}: order must be a list of row numbers, not empty, got an array of "
+            f"{rows.dtype} with the shape {rows.shape}"
+        )
+    if rows.min() < 0 or rows.max() >= len(given):
+        raise ValueError(
+            f"{name}: order must lie between 0 and {len(given) - 1}, "
+            f"got {rows.min()} to {rows.max()}"
+        )
+    if len(given) > np.iinfo(np.int32).max:
+        raise ValueError(f"{name}: more than {np.iinfo(np.int32).max} rows can't be numbered")
+    return stored, rows.astype(np.int32)
 
 
 class ClampedInput(Group):
@@ -114,6 +169,7 @@ class ClampedInput(Group):
         self._order: np.ndarray | None = None
         #: Asked at the end of each presentation in runtime mode; if it gives True, the run ends.
         self.asked_to_stop: Callable[[], bool] | None = None
+        self._number = 0
 
         variables = self.variables = Variables(self)
         variables.create_clock_variables(self._clock)
@@ -122,7 +178,7 @@ class ClampedInput(Group):
         float_dtype = prefs.core.default_float_dtype
         variables.add_array("rate", size=len(self), dtype=float_dtype, read_only=True)
         variables.add_array("scale", size=1, dtype=float_dtype, scalar=True, index="0")
-        for counter in ("step", "steps", "rows", "presentation"):
+        for counter in ("step", "steps", "rows", "presentation", "_number"):
             variables.add_array(counter, size=1, dtype=np.int32, scalar=True, index="0")
         self._advance = DenseCodeRunner(
             self,
@@ -131,7 +187,7 @@ class ClampedInput(Group):
             when="before_start",
             order=order,
             name=f"{self.name}_advance",
-            needed_variables=["rate", "scale", "step", "steps", "rows", "presentation"],
+            needed_variables=["rate", "scale", "step", "steps", "rows", "presentation", "_number"],
             template_kwds={
                 "n_units": self.n_units,
                 "batch": self.batch,
@@ -162,7 +218,7 @@ class ClampedInput(Group):
         Parameters
         ----------
         data : array, shape (n_rows, n_units)
-            Converted to `dtype` if that loses nothing.
+            Converted to `dtype`; whole numbers, none too large, if that is ``uint8``.
         order : array of int, shape (n_presented,), optional
             The rows to present, one after the other; by default all rows in turn.
 
@@ -171,33 +227,26 @@ class ClampedInput(Group):
         ValueError
             Data of the wrong shape or type, or an order with rows that do not exist.
         """
-        data = np.asarray(data)
-        if data.ndim != 2 or data.shape[1] != self.n_units or not len(data):
-            raise ValueError(
-                f"{self.name}: data must have the shape (n_rows, {self.n_units}) with at least "
-                f"one row, got {data.shape}"
-            )
-        if not np.can_cast(data.dtype, self.data_dtype, casting="same_kind"):
-            raise ValueError(f"{self.name}: data must be {self.data_dtype}, got {data.dtype}")
-        order = np.arange(len(data)) if order is None else np.asarray(order)
-        if order.ndim != 1 or not np.issubdtype(order.dtype, np.integer) or not len(order):
-            raise ValueError(f"{self.name}: order must be a list of row numbers, not empty")
-        if order.min() < 0 or order.max() >= len(data):
-            raise ValueError(
-                f"{self.name}: order must lie between 0 and {len(data) - 1}, "
-                f"got {order.min()} to {order.max()}"
-            )
-        self._data = np.ascontiguousarray(data, dtype=self.data_dtype)
-        self._order = order.astype(np.int32)
-        if not in_standalone():
-            self.presentation = -1
-            self.step = -1
+        self._data, self._order = checked_rows(
+            self.name, self.n_units, self.data_dtype, data, order
+        )
+        self.presentation = -1
+        self.step = -1
+        if in_standalone():
+            # A program may contain several runs, each with its own data.
+            self._number += 1
+            self.variables["_number"].set_value(self._number)
+
+    @property
+    def data_files(self) -> tuple[str, str]:
+        """Names of the files in which a C++ program looks for the present data and order."""
+        return f"{self.name}.{self._number}.data", f"{self.name}.{self._number}.order"
 
     def write_data(self, directory: Path) -> None:
         """Write what `show` was given to where a standalone program looks for it."""
         data, order = self._require_data()
-        data.tofile(directory / f"{self.name}.data")
-        order.tofile(directory / f"{self.name}.order")
+        for file_name, values in zip(self.data_files, (data, order), strict=True):
+            values.tofile(directory / file_name)
 
     def _require_data(self) -> tuple[np.ndarray, np.ndarray]:
         if self._data is None or self._order is None:
@@ -219,11 +268,18 @@ class ClampedInput(Group):
             variables[name].get_value() for name in ("step", "steps", "rows", "presentation")
         )
         data, order = self._require_data()
+        if steps[0] < 1:
+            raise ValueError(f"{self.name}: steps must be at least 1, got {steps[0]}")
         step[0] += 1
         if step[0] == 0 or step[0] >= steps[0]:
             step[0] = 0
             presentation[0] += 1
             first = int(presentation[0]) * self.batch
+            if first >= len(order):
+                raise ValueError(
+                    f"{self.name}: all {len(order)} rows have been presented; call show(data) "
+                    "before the next run"
+                )
             shown = order[first : first + self.batch]
             rows[0] = len(shown)
             rate = variables["rate"].get_value().reshape(self.batch, self.n_units)

@@ -20,22 +20,26 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
-from brian2.core.variables import DynamicArrayVariable
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, get_device, reset_device, set_device
 from brian2.units import second
+from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
 from .._brian import LOCK, alone, fresh_names, require_runtime
 from .._interrupts import deferred
 from ..exceptions import CompilationError
-from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE
+from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE, ClampedInput, checked_rows
 from .responses import ResponseMonitor
+from .synapses import DenseSynapses
 
 __all__ = ["CompiledNetwork", "ProgramResults"]
 
@@ -50,10 +54,35 @@ CXXFLAGS += -include {SHARED_HEADER}
 $(OBJS): {SHARED_HEADER}.gch
 {SHARED_HEADER}.gch: {SHARED_HEADER}
 \t$(CXX) $(HEADER_FLAGS) -x c++-header $< -o $@
+# Sets and writes all arrays, once; to optimise that would take longer than all the rest.
+objects.o: CXXFLAGS += -O0
 """
 _INCLUDE = re.compile(r"^#include ?[<\"](?!code_objects/).*$", re.MULTILINE)
 #: Longer than any data set; `ClampedInput` ends the run.
 _ENDLESS = 1e8 * second
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """What is known of a variable of a program."""
+
+    file: str
+    dtype: np.dtype
+    dimensions: Any
+    #: None where only the program knows it, as for plain Synapses.
+    shape: tuple[int, ...] | None
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a program reads and writes, by name."""
+
+    variables: dict[str, _Variable]
+    #: Width, type and files of every `ClampedInput`.
+    inputs: dict[str, tuple[int, np.dtype, tuple[str, str]]]
+    #: Width and type of every `ResponseMonitor`.
+    monitors: dict[str, tuple[int, np.dtype]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +175,7 @@ class CompiledNetwork:
             _remove_leftovers(Path(tempfile.gettempdir()))
             scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
             try:
-                self._files, self._monitors = _write_project(build, scratch, profile)
+                self._contents = _write_project(build, scratch, profile)
                 self.directory = self.cache / _hash_of(scratch)
                 if not self.exists:
                     self.build_seconds = _compile(scratch)
@@ -182,9 +211,10 @@ class CompiledNetwork:
         Parameters
         ----------
         values : mapping
-            What to set before the run, by ``"object.variable"``.
+            What to set before the run, by ``"object.variable"``: numbers, or arrays of the size of
+            the variable (for matrices of a `DenseSynapses`, of their shape or flat).
         inputs : mapping
-            Data and order for each `ClampedInput`, by its name.
+            Data and order for each `ClampedInput`, by its name, as for `ClampedInput.show`.
         wanted : list of str
             Variables whose final values are needed.
         monitor : str, optional
@@ -200,30 +230,37 @@ class CompiledNetwork:
         KeyboardInterrupt
             At Ctrl-C, after the present batch; it has the attributes `results`, which is what
             would have been returned, and `responses`. A second Ctrl-C ends it at once, without.
+        ValueError
+            Values or inputs that the program has no place for: unknown names, other sizes or
+            types, numbers that are not finite.
         """
+        checked = self._check(values, inputs, wanted, monitor)
         with deferred() as interrupt:
-            results = self._run(values, inputs, wanted, monitor, progress)
+            results = self._run(checked, wanted, monitor, progress)
             interrupt.found |= {"results": results, "responses": results.responses}
         return results
 
     def _run(
         self,
-        values: Mapping[str, np.ndarray | float],
-        inputs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        checked: Mapping[str, np.ndarray],
         wanted: list[str],
         monitor: str | None,
         progress: Callable[[np.ndarray], bool | None] | None,
     ) -> ProgramResults:
         with _writing_to(Path(tempfile.gettempdir()), "TMPDIR"):
             temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix())
-        with temporary as name:
-            folder = Path(name)
+        with temporary as path:
+            folder = Path(path)
             with _writing_to(folder, "TMPDIR"):
                 (folder / "out").mkdir()
-                for input_name, (data, order) in inputs.items():
-                    np.ascontiguousarray(data).tofile(folder / f"{input_name}.data")
-                    order.astype(np.int32).tofile(folder / f"{input_name}.order")
-                arguments = [self._argument(folder, name, value) for name, value in values.items()]
+                arguments = []
+                for file_name, array in checked.items():
+                    array.tofile(folder / file_name)
+                    name = file_name.removesuffix(".value")
+                    if not array.ndim:  # for as many synapses as there may be
+                        arguments.append(f"{name}={array.item()}")
+                    elif name != file_name:
+                        arguments.append(f"{name}={folder / file_name}")
 
             def responses() -> np.ndarray:
                 return self._responses(folder / "out", monitor)
@@ -237,24 +274,45 @@ class CompiledNetwork:
                 peak_memory_mb=memory,
             )
 
-    def _argument(self, folder: Path, name: str, value: np.ndarray | float) -> str:
-        _, dtype, _ = self._files[name]
-        path = folder / f"{name}.value"
-        np.asarray(value, dtype=dtype).ravel().tofile(path)
-        return f"{name}={path}"
+    def _check(
+        self,
+        values: Mapping[str, np.ndarray | float],
+        inputs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        wanted: Iterable[str],
+        monitor: str | None,
+    ) -> dict[str, np.ndarray]:
+        """Give what has to be written into files, by their names."""
+        known = self._contents
+        missing = sorted(known.inputs.keys() - inputs.keys())
+        if missing:
+            raise ValueError(f"the program's ClampedInput '{missing[0]}' needs data and order")
+        _require(wanted, known.variables, "a variable")
+        _require([] if monitor is None else [monitor], known.monitors, "a ResponseMonitor")
+        _require(inputs, known.inputs, "a ClampedInput")
+        _require(values, known.variables, "a variable")
+        files = {
+            f"{name}.value": _checked_value(name, known.variables[name], value)
+            for name, value in values.items()
+        }
+        for name, given in inputs.items():
+            width, dtype, file_names = known.inputs[name]
+            if not isinstance(given, (tuple, list)) or len(given) != 2:
+                raise ValueError(f"{name}: give data and order, as a pair of arrays")
+            files |= zip(file_names, checked_rows(name, width, dtype, *given), strict=True)
+        return files
 
     def _read(self, folder: Path, name: str) -> np.ndarray:
-        file_name, dtype, size = self._files[name]
+        variable = self._contents.variables[name]
         with _writing_to(folder, "TMPDIR"):
-            values = np.fromfile(folder / "out" / file_name, dtype=dtype)
-            if size is not None and len(values) != size:
+            values = np.fromfile(folder / "out" / variable.file, dtype=variable.dtype)
+            if variable.shape is not None and len(values) != np.prod(variable.shape):
                 raise OSError(errno.ENOSPC, f"it has only part of the results, {name}")
         return values
 
     def _responses(self, folder: Path, monitor: str | None) -> np.ndarray:
         if monitor is None:
             return np.empty((0, 0))
-        n_units, dtype = self._monitors[monitor]
+        n_units, dtype = self._contents.monitors[monitor]
         path = folder / f"{monitor}.responses"
         data = path.read_bytes() if path.exists() else b""
         whole_rows = len(data) // (n_units * dtype.itemsize)
@@ -377,29 +435,79 @@ def _remove_leftovers(parent: Path) -> None:
             continue
 
 
-def _write_project(
-    build: Callable[[], Network], directory: Path, profile: bool
-) -> tuple[dict[str, tuple[str, str, int | None]], dict[str, tuple[int, np.dtype]]]:
-    """Write the C++ project.
+def _require(names: Iterable[str], known: Mapping[str, Any], kind: str) -> None:
+    for name in names:
+        if name not in known:
+            public = [other for other in known if "._" not in other]
+            similar = get_close_matches(str(name), public, 1) or sorted(public)[:5]
+            raise ValueError(
+                f"'{name}' is not {kind} of the program; there is {', '.join(similar) or 'none'}"
+            )
 
-    Give file, type and size of every variable by its name, and width and type of every monitor.
-    """
+
+def _checked_value(name: str, variable: _Variable, value: Any) -> np.ndarray:
+    """Give a value in the type and the size of the variable, or say why it does not fit."""
+    if variable.read_only:
+        raise ValueError(f"{name} is computed by the program and can't be set")
+    if hasattr(value, "dim"):
+        fail_for_dimension_mismatch(value, variable.dimensions, f"{name} is set in other units")
+    given = np.asarray(value)
+    if given.dtype.kind not in "buif":
+        raise ValueError(f"{name}: values must be real numbers, got {given.dtype}")
+    if not np.isfinite(given).all():
+        raise ValueError(f"{name}: values must be finite, got nan or infinity")
+    shape = variable.shape
+    if given.ndim and shape is not None and given.shape not in (shape, (np.prod(shape),)):
+        raise ValueError(f"{name} has the shape {shape}, got {given.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = given.astype(variable.dtype)
+    if not np.isfinite(stored).all() or (
+        variable.dtype.kind != "f" and not np.array_equal(stored, given)
+    ):
+        raise ValueError(
+            f"{name}: values must be of the type {variable.dtype}, got {given.dtype} from "
+            f"{given.min()} to {given.max()}"
+        )
+    return np.broadcast_to(stored, shape) if shape is not None and not given.ndim else stored
+
+
+def _write_project(build: Callable[[], Network], directory: Path, profile: bool) -> _Contents:
+    """Write the C++ project, and give what is in it."""
     with _standalone_device(directory):
         network = build()
         network.run(_ENDLESS, namespace={}, profile=profile)
         device = get_device()
         device.build(directory=str(directory), compile=False, run=False)
-        files = {
-            f"{variable.owner.name}.{variable.name}": (
+        variables = {
+            f"{variable.owner.name}.{variable.name}": _Variable(
                 device.get_array_filename(variable),
-                np.dtype(variable.dtype).name,
-                # that of plain Synapses is only known to the program
-                None if isinstance(variable, DynamicArrayVariable) else variable.size,
+                np.dtype(variable.dtype),
+                variable.dim,
+                _shape_of(variable),
+                variable.read_only,
             )
             for variable in device.arrays
         }
-        monitors = [item for item in network.objects if isinstance(item, ResponseMonitor)]
-        return files, {monitor.name: (monitor.n_units, monitor.dtype) for monitor in monitors}
+        inputs = {
+            item.name: (item.n_units, item.data_dtype, item.data_files)
+            for item in network.objects
+            if isinstance(item, ClampedInput)
+        }
+        monitors = {
+            item.name: (item.n_units, item.dtype)
+            for item in network.objects
+            if isinstance(item, ResponseMonitor)
+        }
+        return _Contents(variables, inputs, monitors)
+
+
+def _shape_of(variable: ArrayVariable) -> tuple[int, ...] | None:
+    if isinstance(variable, DynamicArrayVariable):
+        return None
+    owner = variable.owner
+    if isinstance(owner, DenseSynapses) and variable.name in owner._matrices:
+        return (owner.n_pre, owner.n_post)
+    return (variable.size,)
 
 
 def _hash_of(directory: Path) -> str:

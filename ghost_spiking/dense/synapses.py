@@ -30,7 +30,7 @@ from brian2.units.fundamentalunits import (
 )
 
 from ._codeobjects import DenseCodeRunner, in_standalone
-from ._factorise import FactorisationError, Side, Term, factorise
+from ._factorise import FactorisationError, Mixed, Side, Term, factorise
 from ._indices import (
     POST,
     PRE,
@@ -400,7 +400,7 @@ class DenseSynapses(Group):
             return Side.MATRIX
         return self._sides.get(name, Side.SHARED)
 
-    def _factorise(self, eq: SingleEquation) -> list[Term]:
+    def _factorise(self, eq: SingleEquation) -> list[Term | Mixed]:
         unknown = [
             name
             for name in eq.identifiers
@@ -423,7 +423,8 @@ class DenseSynapses(Group):
             if other.type == SUBEXPRESSION
         }
         try:
-            return factorise(str(eq.expr), self._side_of, subexpressions)
+            changes = eq.varname if eq.type == DIFFERENTIAL_EQUATION else None
+            return factorise(str(eq.expr), self._side_of, subexpressions, changes=changes)
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None
 
@@ -488,6 +489,11 @@ class DenseSynapses(Group):
                     )
                 self._clamped &= self._clamped_requested
             if any(sum_.adds or sum_.is_one_of_several for sum_ in self._sum_updaters):
+                if self._clamped_requested:
+                    raise ValueError(
+                        f"{self.name}: clamped=True is not exact here: other projections add to "
+                        "the same summed variable"
+                    )
                 self._clamped = False
         return self._clamped
 

@@ -266,13 +266,33 @@ def test_trajectories(engine, batch, device):
         )
 
 
+#: A hidden layer for each, so that one program has all of them.
+EACH_FEEDBACK = {"hidden": (6, 5, 4), "feedback": FEEDBACKS}
+
+
 @pytest.mark.parametrize(
     ("engine", "batch", "precision", "tolerance", "options"),
     [
-        ("dense", 4, "float64", 1e-10, {}),
+        ("dense", 4, "float64", 1e-10, EACH_FEEDBACK),
+        ("dense", 1, "float64", 1e-10, EACH_FEEDBACK | {"model": "MB"}),
         ("dense", 4, "float32", 1e-4, {}),
         ("dense", 4, "float64", 1e-10, OPTIONS["everything"]),
         ("synapses", 1, "float64", 1e-10, OPTIONS["everything"]),
+        *(
+            pytest.param("dense", batch, "float64", 1e-10, options, marks=pytest.mark.slow)
+            for batch, options in (
+                (1, EACH_FEEDBACK),
+                (4, EACH_FEEDBACK | {"model": "MB"}),
+                (4, {}),
+                *(
+                    (batch, {"hidden": (7, 5), "model": model, "feedback": feedback})
+                    for model in ("MA", "MB")
+                    for feedback in FEEDBACKS
+                    for batch in (4, 1)
+                ),
+                (4, OPTIONS["everything"] | {"model": "MB"}),
+            )
+        ),
     ],
 )
 def test_standalone_agrees_with_oracle(engine, batch, precision, tolerance, options):

@@ -2,6 +2,8 @@
 #include <cblas.h>
 #include <algorithm>
 #include <cstddef>
+#include <stdexcept>
+#include <vector>
 
 extern "C" void scipy_openblas_set_num_threads(int);
 

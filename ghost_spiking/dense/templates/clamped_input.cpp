@@ -40,8 +40,21 @@ bool is_over()
 {% endblock %}
 
 {% block maincode %}
-    static const std::vector<{{data_type}}> data = read_file<{{data_type}}>(in_data_directory("{{input_name}}.data"));
-    static const std::vector<int32_t> order = read_file<int32_t>(in_data_directory("{{input_name}}.order"));
+    static std::vector<{{data_type}}> data;
+    static std::vector<int32_t> order;
+    static int32_t loaded = -1;
+    if (loaded != {{_value('_number')}})
+    {
+        loaded = {{_value('_number')}};
+        const std::string name = in_data_directory("{{input_name}}." + std::to_string(loaded));
+        data = read_file<{{data_type}}>(name + ".data");
+        order = read_file<int32_t>(name + ".order");
+        for (const int32_t row : order)
+            if (row < 0 || (size_t)row >= data.size() / {{n_units}})
+                throw std::runtime_error("{{input_name}}: there is no row " + std::to_string(row));
+    }
+    if ({{_value('steps')}} < 1)
+        throw std::runtime_error("{{input_name}}: steps must be at least 1");
     {% set float = c_data_type(variables['rate'].dtype) %}
     {{_value('step')}}++;
     if ({{_value('step')}} == 0 || {{_value('step')}} >= {{_value('steps')}})
@@ -49,17 +62,19 @@ bool is_over()
         {{_value('step')}} = 0;
         {{_value('presentation')}}++;
         const size_t first = (size_t){{_value('presentation')}} * {{batch}};
-        const int rows = first < order.size() ? std::min<size_t>({{batch}}, order.size() - first) : 0;
+        if (first >= order.size())
+            throw std::runtime_error("{{input_name}}: all rows have been presented; call show(data) before the next run");
+        const size_t rows = std::min<size_t>({{batch}}, order.size() - first);
         {{_value('rows')}} = rows;
         const {{float}} scale = {{_value('scale')}};
         {{float}}* __restrict rate = {{get_array_name(variables['rate'])}};
-        for (int row = 0; row < rows; row++)
+        for (size_t row = 0; row < rows; row++)
         {
             const {{data_type}}* __restrict shown = &data[(size_t)order[first + row] * {{n_units}}];
-            for (int unit = 0; unit < {{n_units}}; unit++)
-                rate[(size_t)row * {{n_units}} + unit] = scale * shown[unit];
+            for (size_t unit = 0; unit < {{n_units}}; unit++)
+                rate[row * {{n_units}} + unit] = scale * shown[unit];
         }
-        for (size_t i = (size_t)rows * {{n_units}}; i < (size_t){{batch * n_units}}; i++)
+        for (size_t i = rows * {{n_units}}; i < (size_t){{batch * n_units}}; i++)
             rate[i] = 0;
     }
     if ({{_value('step')}} == {{_value('steps')}} - 1)

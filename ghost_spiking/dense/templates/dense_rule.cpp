@@ -4,6 +4,9 @@
 {% import 'macros.cpp' as _macros %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
 {% macro _factor(name, float) %}{% if name %}{{_array(name)}}{% else %}({{float}}*)0{% endif %}{% endmacro %}
+{% macro _each(e) %}
+{{_macros.each(e, {'n_pre': n_pre, 'n_post': n_post, 'stored_transposed': false}, variables, get_array_name, scalar_code, vector_code, _array(e.buffer), '_pre * %d + _post' % n_post)}}
+{%- endmacro %}
 {% block extra_headers %}
 {% include 'blas.h' %}
 {% if clamped %}
@@ -13,7 +16,7 @@ void _flush_{{codeobj_name}}();
 
 {% block maincode %}
     dense_use_one_thread();
-    const int _n_rows = {{constant_or_scalar('_rows', variables['_rows'])}};
+    {{_macros.rows(constant_or_scalar('_rows', variables['_rows']), owner.name)}}
     {{_macros.scalars(scalar_code, vector_code)}}
 {% if clamped %}
     {% set p = products[0] %}
@@ -23,17 +26,17 @@ void _flush_{{codeobj_name}}();
     {
         {{_macros.evaluate('post', sizes.post, scalar_code, vector_code)}}
         {
-            const int _size = _n_rows * {{n_post}};
+            const size_t _size = _n_rows * {{n_post}};
             const {{float}} _scale = {{p.scale}};
             const bool _first = !{{_array(names.accumulated)}}[0];
             const {{float}}* __restrict _factor = {{_array(p.right)}};
             {{float}}* __restrict _delta = {{_array(names.delta)}};
             {{float}}* __restrict _total = {{_array(names.total)}};
             if (_first)
-                for (int _i = 0; _i < _size; _i++)
+                for (size_t _i = 0; _i < _size; _i++)
                     _total[_i] = _delta[_i] = _scale * _factor[_i];
             else
-                for (int _i = 0; _i < _size; _i++)
+                for (size_t _i = 0; _i < _size; _i++)
                 {
                     _delta[_i] = _scale * _factor[_i];
                     _total[_i] += _delta[_i];
@@ -48,7 +51,7 @@ void _flush_{{codeobj_name}}();
     }
 {% else %}
     {# Nothing is evaluated while all coefficients are zero, as outside of their phase. #}
-    if ({% for p in products %}{{p.scale}} != 0 || {% endfor %}{{'true' if 'integrate' in vector_code else 'false'}})
+    if ({% for p in products + each %}{{p.scale}} != 0 || {% endfor %}{{'true' if 'integrate' in vector_code else 'false'}})
     {
         {{_macros.evaluate('pre', sizes.pre, scalar_code, vector_code)}}
         {{_macros.evaluate('post', sizes.post, scalar_code, vector_code)}}
@@ -63,6 +66,13 @@ void _flush_{{codeobj_name}}();
         if ({{p.scale}} != 0)
         {% endif %}
             dense_outer<{{float}}>({{0 if p.buffer else 1}}, {{p.scale}}, {{_factor(p.left, float)}}, {{_factor(p.right, float)}}, {{out}}, _n_rows, {{n_pre}}, {{n_post}});
+    {% endfor %}
+    {% for e in each %}
+        {% set float = c_data_type(variables[e.buffer].dtype) %}
+        std::fill_n({{_array(e.buffer)}}, {{sizes.matrix}}, ({{float}})0);
+        {{_each(e)}}
+        for (size_t _i = 0; _i < {{sizes.matrix}}; _i++)
+            {{_array(e.buffer)}}[_i] /= _n_rows;
     {% endfor %}
         {{_macros.evaluate('integrate', sizes.integrate, scalar_code, vector_code)}}
     }

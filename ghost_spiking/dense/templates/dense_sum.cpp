@@ -10,20 +10,24 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
 {% block extra_headers %}
 {% include 'blas.h' %}
 {% endblock %}
+{% macro _each(e, out) %}
+{{_macros.each(e, {'n_pre': n_pre, 'n_post': n_post, 'stored_transposed': stored_transposed}, variables, get_array_name, scalar_code, vector_code, out, '_row * %d + _%s' % (n_out, to))}}
+{%- endmacro %}
 
 {% block maincode %}
     dense_use_one_thread();
-    const int _n_rows = {{constant_or_scalar('_rows', variables['_rows'])}};
+    {{_macros.rows(constant_or_scalar('_rows', variables['_rows']), owner.name)}}
     {{_macros.scalars(scalar_code, vector_code)}}
 {% if clamped %}
     {% set p = products[0] %}
     {% set names = clamped.names %}
     {% set step = constant_or_scalar('_clamped_step', variables['_clamped_step']) %}
-    if ({{step}} == 0)
+    if ({{step}} == 0 || !{{_array(names.drive_valid)}}[0])
     {
-        // The source shows new rows: their drive by the weights as they are now.
+        // The source shows new rows, or a run begins: their drive by the weights as they are now.
         {{_product(p, _array(p.left), '(%s)0' % _float, _array(target))}}
         {{_array(names.gram_valid)}}[0] = 0;
+        {{_array(names.drive_valid)}}[0] = 1;
     }
     else if ({{_array(names.pending)}}[0])
     {
@@ -46,15 +50,30 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {% set written = namespace(value=accumulate) %}
     {% for p in products %}
     {% if p.buffer %}
-    {{_product(p, _array(p.left), '(%s)0' % _float, _array(p.buffer))}}
+    {{_product(p, _array(p.left), '(%s)0' % c_data_type(variables[p.buffer].dtype), _array(p.buffer))}}
     {% else %}
     {{_product(p, _array(p.left), '(%s)%d' % (_float, written.value), _array(target))}}
     {% set written.value = true %}
     {% endif %}
     {% endfor %}
-    {% if not products and not accumulate %}
+    {% if empties and not written.value %}
     std::fill_n({{_array(target)}}, {{sizes.combine}}, ({{_float}})0);
     {% endif %}
+    {% for e in each %}
+    {% if e.buffer %}
+    std::fill_n({{_array(e.buffer)}}, {{sizes.combine}}, ({{c_data_type(variables[e.buffer].dtype)}})0);
+    {% endif %}
+    {{_each(e, _array(e.buffer or target))}}
+    {% endfor %}
     {{_macros.evaluate('combine', sizes.combine, scalar_code, vector_code)}}
+{% endif %}
+{% endblock %}
+
+{% block after_code %}
+{% if clamped %}
+    // Before the next run, the weights may be set.
+    {{_array(clamped.names.drive_valid)}}[0] = 0;
+{% else %}
+    // EMPTY_CODE_BLOCK
 {% endif %}
 {% endblock %}

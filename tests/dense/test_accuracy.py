@@ -1,0 +1,269 @@
+"""Sums and rules that lose digits as matrix products, and others that could go wrong quietly."""
+
+import logging
+
+import numpy as np
+import pytest
+from brian2 import (
+    Clock,
+    Network,
+    NeuronGroup,
+    device,
+    ms,
+    prefs,
+    second,
+    set_device,
+)
+from brian2.core.base import BrianObjectException
+from brian2.utils.logger import catch_logs
+
+from ghost_spiking.dense import ClampedInput, DenseSynapses
+from ghost_spiking.dense._factorise import FactorisationError, Mixed, Side, factorise
+
+from . import models
+
+
+@pytest.fixture(autouse=True)
+def _numpy_target():
+    old = prefs.codegen.target
+    prefs.codegen.target = "numpy"
+    yield
+    prefs.codegen.target = old
+
+
+STEPS, BATCH = 4, 3
+
+
+def rows(step):
+    return BATCH if step < 2 else 1
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize(
+    ("drawn", "options"),
+    [
+        (models.HARMFUL, {"offset": 1e8, "moving": False, "low": 0.1}),
+        (models.HARMFUL[:3], {"offset": -800, "moving": False, "low": 0.1}),
+        (models.WHOLE, {"moving": False, "low": 0.1}),
+        (models.SIDES, {}),
+    ],
+)
+def test_as_exact_as_numbers_allow(drawn, options, batch):
+    clock = Clock(0.1 * ms)
+    shown = ClampedInput(1, batch=BATCH, steps=2, clock=clock)
+    shown.show(np.zeros((4, 1), np.uint8))
+    given = {"batch": shown} if batch else {}
+    built = models.build(DenseSynapses, drawn, clock=clock, **given, **options)
+    models.give(built)
+    Network(*built.objects, *([shown] if batch else [])).run(STEPS * 0.1 * ms)
+    moving = options.get("moving", True)
+    given = {"batch": BATCH, "rows": rows} if batch else {}
+    right = models.follow(drawn, built.values, STEPS, moving=moving, **given)
+    source, target, *projections = built.objects
+    n, replicas = (1, BATCH) if batch else (1, 1)
+    for m, projection in enumerate(projections):
+        for name, found in (
+            (f"w{m}", projection.w[:]),
+            (f"d{m}", np.reshape(getattr(target, f"d{m}"), (replicas, -1))[:n]),
+            (f"b{m}", np.reshape(getattr(source, f"b{m}"), (replicas, -1))[:n]),
+        ):
+            expected = np.ravel(right[name]).astype(float)
+            np.testing.assert_allclose(np.ravel(found), expected, 1e-13, err_msg=str(drawn[m]))
+
+
+def test_exponentials_do_not_overflow():
+    group = NeuronGroup(2, "x : 1\nI : 1")
+    group.x = [800, 801]
+    sums = DenseSynapses(group, group, "I_post = exp(x_pre - x_post) : 1 (summed)")
+    Network(group, sums).run(0.1 * ms)
+    np.testing.assert_allclose(group.I, [1 + np.exp(1), 1 + np.exp(-1)], 1e-15)
+
+
+def test_synchrony_can_be_told_from_its_absence():
+    """Phases that differ in the ninth digit."""
+    group = NeuronGroup(2, "theta : 1\nI : 1")
+    group.theta = [1.0, 1.0 + 1e-9]
+    coupling = DenseSynapses(group, group, "I_post = sin(theta_pre - theta_post) : 1 (summed)")
+    Network(group, coupling).run(0.1 * ms)
+    difference = group.theta[1] - group.theta[0]
+    np.testing.assert_allclose(group.I, [difference, -difference], 1e-15)
+
+
+def test_slow_terms_are_named():
+    group = NeuronGroup(2, "x : 1\nI : 1")
+    with catch_logs(log_level=logging.INFO) as messages:
+        DenseSynapses(group, group, "w : 1\nI_post = w*(x_pre - x_post) : 1 (summed)", name="s")
+    ((level, _, message),) = messages
+    assert level == "INFO"
+    assert "'w * (x_pre - x_post)' in 's' is computed for each synapse" in message
+
+
+SIDES = {"w": Side.MATRIX, "c": Side.MATRIX}
+
+
+def side_of(name):
+    side = Side.PRE if name.endswith("_pre") else Side.POST if name.endswith("_post") else 0
+    return SIDES.get(name, Side(side))
+
+
+@pytest.mark.parametrize(
+    ("expression", "products", "mixed"),
+    [
+        # the conductance form and Oja's rule stay matrix products
+        ("g*w*(E - v_post)", 1, 0),
+        ("g_pre*w*(E - v_post) + h_pre*w*(F - v_post)", 2, 0),
+        ("w*(g_pre*(E - v_post) + h_pre*(F - v_post))", 2, 0),
+        ("y_post*(x_pre - w*y_post)", 2, 0),
+        ("eta*(y_post*x_pre - y_post**2*w)/tau", 2, 0),
+        ("y_post*(x_pre - w)", 2, 0),
+        ("(x_pre - 1 + exp(x_pre))*y_post/3", 1, 0),
+        ("exp(x_pre)*exp(-y_post)", 1, 0),
+        ("abs(x_pre*y_post)/sign(w*x_pre)", 1, 0),
+        ("w/(x_pre*y_post)", 1, 0),
+        ("0*w*x_pre + 0", 0, 0),
+        # what has to stay together
+        ("x_pre - y_post", 0, 1),
+        ("y_post*(x_pre - c)", 0, 1),
+        ("w*(x_pre - y_post)", 0, 1),
+        ("w*(x_pre - y_post + u_pre*v_post)", 1, 1),
+        ("y_post*(x_pre - z_post - w)", 1, 1),
+        ("(x_pre*y_post)**3", 0, 1),
+        ("(x_pre + y_post)*(x_pre - y_post)", 0, 1),
+        ("exp(-a*(x_pre - y_post)/b)*sin(x_pre + y_post + 1)", 0, 1),
+        ("2**(x_pre - y_post)", 0, 1),
+    ],
+)
+def test_what_is_a_product(expression, products, mixed):
+    terms = factorise(expression, side_of, changes="w")
+    assert sum(isinstance(term, Mixed) for term in terms) == mixed
+    assert len(terms) == products + mixed
+
+
+def test_what_decays_depends_on_the_rule():
+    """For a sum, x - w is not small beside w."""
+    (term,) = factorise("y_post*(x_pre - w)", side_of)
+    assert isinstance(term, Mixed)
+
+
+@pytest.mark.parametrize(
+    ("expression", "advice"),
+    [
+        ("log(x_pre*y_post)", r"log\(a\) \+ log\(b\)"),
+        ("sqrt(x_pre*y_post)", r"sqrt\(a\) \* sqrt\(b\)"),
+        ("(x_pre*y_post)**p", "whole numbers as exponents"),
+        ("(x_pre - y_post)**0.5", "whole numbers as exponents"),
+        ("x_pre**y_post", "whole numbers as exponents"),
+        ("w/(x_pre + y_post)", "divide by one-sided factors only"),
+        ("(x_pre - y_post)**-1", "divide by one-sided factors only"),
+        ("exp(-(x_pre - y_post)**2)", "use brian2.Synapses"),
+        ("exp(x_pre*y_post)", "use brian2.Synapses"),
+        ("tanh(x_pre - y_post)", "use brian2.Synapses"),
+        ("w*(1 + x_pre*cos(x_pre*w))", "use brian2.Synapses"),
+        ("int(x_pre > y_post and w > 0)", "use brian2.Synapses"),
+    ],
+)
+def test_refusals_say_what_to_write(expression, advice):
+    with pytest.raises(FactorisationError, match=f"depends on .* at once; .*{advice}"):
+        factorise(expression, side_of)
+
+
+def test_a_sum_may_read_what_it_is_summed_into():
+    """All is computed from the old values."""
+    group = NeuronGroup(3, "x : 1\nz = 1/x : 1")
+    old, w = np.array([1.0, 2.0, 3.0]), np.arange(9.0).reshape(3, 3)
+    group.x = old
+    sums = DenseSynapses(group, group, "w : 1\nx_post = w*x_pre*z_post + w*z_pre: 1 (summed)")
+    sums.w = w
+    Network(group, sums).run(0.1 * ms)
+    np.testing.assert_allclose(group.x, old @ w / old + 1 / old @ w)
+    group = NeuronGroup(3, "x : 1")
+    sums, other = (DenseSynapses(group, group, "x_post = x_pre*0.5 : 1 (summed)") for _ in "ab")
+    with pytest.raises(BrianObjectException) as info:
+        Network(group, sums, other).run(0.1 * ms)
+    assert "reads the variable that it is summed into" in str(info.value.__cause__)
+
+
+def test_targets_of_another_precision():
+    source = NeuronGroup(3, "x : 1")
+    target = NeuronGroup(2, "y : 1\nd : 1", dtype=np.float32)
+    source.x, target.y = [1, 2, 3], [4, 5]
+    sums = DenseSynapses(
+        source, target, "w : 1\nd_post = w*x_pre + w*(x_pre - y_post) : 1 (summed)"
+    )
+    sums.w = 1.5
+    Network(source, target, sums).run(0.1 * ms)
+    np.testing.assert_array_equal(target.d, [9 + 1.5 * (6 - 12), 9 + 1.5 * (6 - 15)])
+
+
+MODEL = """
+drive_post = w*rate_pre : 1 (summed)
+dw/dt = (0.3 - y_post)*rate_pre/ms : 1 (clock-driven)
+"""
+
+
+def clamped(use, between=None, order=-0.5, dt=None, regularly=None):
+    """Two presentations, interrupted in the middle of the first one."""
+    rng = np.random.default_rng(0)
+    clock = Clock(0.1 * ms)
+    shown = ClampedInput(3, batch=2, steps=4, dtype=float, clock=clock)
+    units = NeuronGroup(4, "y : 1\ndrive : 1", clock=clock)
+    units.run_regularly("y = y + 0.1*tanh(drive)", when="end")
+    time = {"clock": clock} if dt is None else {"dt": dt}
+    synapses = DenseSynapses(shown, units, MODEL, batch=shown, clamped=use, order=order, **time)
+    if regularly:
+        synapses.run_regularly(regularly, dt=0.1 * ms)
+    synapses.w = rng.normal(size=(3, 2))
+    network = Network(shown, units, synapses)
+    shown.show(rng.normal(size=(4, 3)))
+    network.run(0.2 * ms)
+    if between is not None:
+        synapses.w = between
+    network.run(1 * second)
+    return synapses, units
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"between": 0.5}, {"order": -2}, {"order": -1}, {"dt": 0.2 * ms},
+     {"regularly": "w = clip(w, -0.1, 0.1)"}],
+)  # fmt: skip
+def test_the_shortcut_is_only_taken_where_it_is_exact(options):
+    found, states = clamped(None, **options)
+    right, expected = clamped(False, **options)
+    np.testing.assert_allclose(found.w[:], right.w[:], 1e-13)
+    np.testing.assert_allclose(states.y, expected.y, 1e-13)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": -2}, "weights of order -2 change before the sum"),
+        ({"dt": 0.2 * ms}, "different clocks"),
+        ({"regularly": "w = 2*w"}, "may use or change the weights"),
+    ],
+)
+def test_the_shortcut_says_why_not(options, message):
+    with pytest.raises((ValueError, BrianObjectException)) as info:
+        clamped(True, **options)
+    assert message in str(info.value.__cause__ or info.value)
+
+
+def test_each_run_of_a_script_shows_its_own_data(tmp_path):
+    """In plain standalone scripts all runs are in one program."""
+    set_device("cpp_standalone", build_on_run=False, directory=str(tmp_path))
+    try:
+        clock = Clock(1 * ms)
+        shown = ClampedInput(2, steps=1, clock=clock)
+        units = NeuronGroup(1, "y : 1\ntotal : 1", clock=clock)
+        units.run_regularly("total = total + y", when="end")
+        sums = DenseSynapses(shown, units, "w : 1\ny_post = w*rate_pre : 1 (summed)")
+        sums.w = 1
+        network = Network(shown, units, sums)
+        for data in ([[1, 2], [3, 4]], [[100, 0]]):
+            shown.show(np.array(data, np.uint8))
+            network.run(1 * second)
+        device.build(directory=str(tmp_path), run=True)
+        assert units.total[0] == 110
+    finally:
+        device.reinit()
+        set_device("runtime")

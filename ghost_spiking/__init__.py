@@ -4,11 +4,10 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from .specification import Specification
-
 if TYPE_CHECKING:
     from .estimator import GhostClassifier
     from .simulation import Simulation
+    from .specification import Specification
     from .training import Training
 
 try:
@@ -18,8 +17,13 @@ except PackageNotFoundError:  # used from a source tree that was never installed
 
 __all__ = ["GhostClassifier", "Simulation", "Specification", "Training", "__version__"]
 
-#: Names whose modules need Brian2 or scikit-learn, which take a second to import.
-_LAZY = {"GhostClassifier": "estimator", "Simulation": "simulation", "Training": "training"}
+#: Imported on demand: Brian2 and scikit-learn take a second, and `ghost_spiking.dense` needs none.
+_LAZY = {
+    "GhostClassifier": "estimator",
+    "Simulation": "simulation",
+    "Specification": "specification",
+    "Training": "training",
+}
 
 
 def __getattr__(name: str) -> Any:

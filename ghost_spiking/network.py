@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import _brian  # noqa: F401 - before anything of Brian2
+from .dense import _brian  # noqa: F401 - before anything of Brian2
 
 # isort: split
 from brian2 import Clock, second

@@ -91,7 +91,7 @@ def rate_function(text: str) -> RateFunction:
         return _NAMED[text]
     import sympy
 
-    from . import _brian  # noqa: F401 - before anything of Brian2
+    from .dense import _brian  # noqa: F401 - before anything of Brian2
 
     # isort: split
     from brian2.parsing.sympytools import str_to_sympy, sympy_to_str

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ._brian import LOCK, alone, fresh_names, require_runtime
+from .dense._brian import LOCK, alone, fresh_names, require_runtime
 
 # isort: split
 from brian2.core.network import Network as BrianNetwork
 from brian2.core.preferences import prefs
 from brian2.units import second
 
-from ._interrupts import Interrupt, deferred
+from . import dense
 from ._pixels import (
     STORED,
     check_images,
@@ -27,9 +27,10 @@ from ._pixels import (
     type_to_build_for,
 )
 from .dense import CompiledNetwork
+from .dense._interrupts import Interrupt, deferred
 from .dense._text import digest_of
 from .dense.standalone import default_cache
-from .exceptions import SpecificationError
+from .exceptions import CompilationError, SpecificationError
 from .network import BrianObjects, Engine, build
 from .specification import Specification
 from .values import drawn_values, initial_weights, run_time_values
@@ -48,6 +49,15 @@ _REPORT_EVERY = 0.2
 _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
 
 Progress = Callable[[np.ndarray], bool | None]
+
+
+@contextlib.contextmanager
+def _as_our_own() -> Iterator[None]:
+    """Raise errors of `dense`, which knows nothing of this package, as ours."""
+    try:
+        yield
+    except dense.CompilationError as error:
+        raise CompilationError(str(error)) from error.__cause__
 
 
 class Simulation:
@@ -171,6 +181,7 @@ class Simulation:
         self._program = program
         return program
 
+    @_as_our_own()
     def _find_or_compile(self, dtype: np.dtype) -> CompiledNetwork:
         with LOCK:
             key = (self._cache, self._profile, dtype, self._digest)
@@ -285,6 +296,7 @@ class Simulation:
 
     # -- running ----------------------------------------------------------------------
 
+    @_as_our_own()
     def _run_program(
         self,
         program: CompiledNetwork,
@@ -363,7 +375,8 @@ class Simulation:
 def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
     """Have Brian2's runtime mode to oneself, with its preferences set."""
     with alone():
-        require_runtime()
+        with _as_our_own():
+            require_runtime()
         with _preferences(precision, target):
             yield
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ._checks import Count, Whole, check
-from ._interrupts import deferred
 from .datasets import Dataset
+from .dense._interrupts import deferred
 from .exceptions import DivergenceError, SpecificationError
 from .measure import compare_weights, flatten
 from .models import BIAS_UNIT, Projection

@@ -14,9 +14,9 @@ import pytest
 from brian2 import network_operation
 
 from ghost_spiking import Simulation, Specification, Training
-from ghost_spiking._brian import LOCK, alone
-from ghost_spiking._interrupts import deferred
 from ghost_spiking.datasets import load
+from ghost_spiking.dense._brian import LOCK, alone
+from ghost_spiking.dense._interrupts import deferred
 from ghost_spiking.exceptions import DivergenceError
 
 SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20)

@@ -10,8 +10,8 @@ from brian2.devices.device import all_devices, reset_device, set_device
 
 from ghost_spiking import Simulation, Specification, Training, network, rate_functions
 from ghost_spiking import simulation as module
-from ghost_spiking._brian import fresh_names
 from ghost_spiking.datasets import Dataset, load
+from ghost_spiking.dense._brian import fresh_names
 from ghost_spiking.dense._text import digest_of
 from ghost_spiking.exceptions import CompilationError, DataError, SpecificationError
 from ghost_spiking.measure import Probe

@@ -6,10 +6,18 @@ what each replica answers, and `CompiledNetwork` keeps C++ programs, so that a n
 compiled once and run often.
 """
 
-from .. import _brian  # noqa: F401 - before anything of Brian2
+from . import _brian  # noqa: F401 - before anything of Brian2
+from ._exceptions import CompilationError
 from .clamped import ClampedInput
 from .responses import ResponseMonitor
 from .standalone import CompiledNetwork, ProgramResults
 from .synapses import DenseSynapses
 
-__all__ = ["ClampedInput", "CompiledNetwork", "DenseSynapses", "ProgramResults", "ResponseMonitor"]
+__all__ = [
+    "ClampedInput",
+    "CompilationError",
+    "CompiledNetwork",
+    "DenseSynapses",
+    "ProgramResults",
+    "ResponseMonitor",
+]

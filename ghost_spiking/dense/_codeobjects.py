@@ -21,7 +21,7 @@ from brian2.groups.group import CodeRunner
 from brian2.parsing.rendering import CPPNodeRenderer
 from brian2.utils.stringtools import word_substitute
 
-from ..exceptions import CompilationError
+from ._exceptions import CompilationError
 
 __all__ = ["DenseCodeRunner", "in_standalone"]
 

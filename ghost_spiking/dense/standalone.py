@@ -34,9 +34,9 @@ from brian2.devices.device import all_devices, get_device, reset_device, set_dev
 from brian2.units import second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
-from .._brian import LOCK, alone, fresh_names, require_runtime
-from .._interrupts import deferred
-from ..exceptions import CompilationError
+from ._brian import LOCK, alone, fresh_names, require_runtime
+from ._exceptions import CompilationError
+from ._interrupts import deferred
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE, ClampedInput, checked_rows
 from .responses import ResponseMonitor
 from .synapses import DenseSynapses

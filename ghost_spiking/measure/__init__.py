@@ -5,7 +5,7 @@ own Brian2 objects in runtime mode, in double precision, once; after that it tak
 anywhere, so that measuring after every epoch is cheap.
 """
 
-from .. import _brian  # noqa: F401 - before anything of Brian2
+from ..dense import _brian  # noqa: F401 - before anything of Brian2
 from ._gradients import Gradients, backpropagate
 from ._measurements import Measurements, compare_weights, flatten
 from ._probe import Probe, Trace

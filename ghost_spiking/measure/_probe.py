@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 
-from .._brian import alone
 from .._checks import Whole, check
 from .._pixels import check_images, check_labels
+from ..dense._brian import alone
 from ..exceptions import DataError
 from ..models import Signal
 from ..simulation import Simulation

@@ -5,8 +5,13 @@ import pytest
 from brian2 import Clock, DimensionMismatchError, Network, NeuronGroup, Synapses, ms, mV, prefs
 from brian2.core.base import BrianObjectException
 
-from ghost_spiking.dense import ClampedInput, CompiledNetwork, DenseSynapses, ResponseMonitor
-from ghost_spiking.exceptions import CompilationError
+from ghost_spiking.dense import (
+    ClampedInput,
+    CompilationError,
+    CompiledNetwork,
+    DenseSynapses,
+    ResponseMonitor,
+)
 
 
 def objects(dtype=np.uint8):

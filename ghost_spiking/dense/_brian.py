@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from ._exceptions import CompilationError
 from ._interrupts import Interrupt, deferred
-from .exceptions import CompilationError
 
 __all__ = ["LOCK", "alone", "fresh_names", "require_runtime"]
 

@@ -124,8 +124,8 @@ class DivergenceError(GhostSpikingError, ArithmeticError):
     >>> try:
     ...     trainer.run(epochs=1)
     ... except DivergenceError as error:
-    ...     print("lower protocol.learning_rates.ghost_forward" in str(error), error.field)
-    True ghost_forward
+    ...     print("lower protocol.learning_rates.ghost_forward" in str(error))
+    True
     """
 
     presented: int = 0

@@ -50,7 +50,7 @@ def _text(value: Any) -> str:
         return f"<{getattr(value.owner, 'name', None)}.{value.name}>"
     if isinstance(value, Variables):
         return "\n".join(
-            f"{name} [{value.indices[name]}] {_text(variable)} {type(variable).__qualname__} "
+            f"{name} [{value.indices.get(name)}] {_text(variable)} {type(variable).__qualname__} "
             f"{_text(vars(variable))}"
             for name, variable in sorted(value.items())
         )

@@ -15,7 +15,7 @@ from brian2.core.names import Nameable
 from brian2.core.network import Network
 from brian2.core.preferences import prefs
 from brian2.core.variables import Variable, Variables
-from brian2.equations.equations import Equations
+from brian2.equations.equations import Equations, SingleEquation
 from brian2.units.fundamentalunits import Quantity
 
 __all__ = ["digest_of"]
@@ -54,7 +54,7 @@ def _text(value: Any) -> str:
             f"{_text(vars(variable))}"
             for name, variable in sorted(value.items())
         )
-    if isinstance(value, Equations):
+    if isinstance(value, (Equations, SingleEquation)):
         return str(value)
     if isinstance(value, Quantity):
         return f"{_text(np.asarray(value))} {value.dim}"

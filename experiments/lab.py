@@ -26,6 +26,7 @@ from ghost_spiking import Specification
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import compare_weights
 from ghost_spiking.models import model_named
+from ghost_spiking.runs import write_atomically
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.training import Training
 
@@ -142,20 +143,24 @@ class Task:
         simulation = self.simulation()
         trainer = Training(simulation, training, test, self.seed)
         history = []
-        for number in range(self.epochs + self.rest):
-            if number == self.epochs:
-                self.save_weights("before rest", simulation.weights)
-                simulation.specification = self.specification.replace(
-                    learning_rates={"feedforward": 0.0, "bias": 0.0}
-                )
-            epoch = trainer.run_epoch()
+
+        def note(trainer):
+            epoch = trainer.history[-1]
             history.append(
                 {
                     "online_accuracy": round(epoch.online_accuracy, 4),
                     "test_accuracy": round(epoch.test_accuracy, 4),
                 }
-                | compare_weights(self.specification, simulation.weights)
+                | compare_weights(self.specification, trainer.simulation.weights)
             )
+
+        trainer.run(self.epochs, [note])
+        if self.rest:
+            self.save_weights("before rest", simulation.weights)
+            simulation.specification = self.specification.replace(
+                learning_rates={"feedforward": 0.0, "bias": 0.0}
+            )
+            trainer.run(self.epochs + self.rest, [note])
         saved = self.description() | {
             "specification": self.specification.to_toml(),
             "train_accuracy": round(trainer.evaluate(training), 4),
@@ -166,9 +171,8 @@ class Task:
         }
         self.save_weights("", simulation.weights)
         (where / "runs").mkdir(exist_ok=True)
-        partial = where / "runs" / f"{self.name}.part"
-        partial.write_text(json.dumps(saved, indent=1) + "\n")
-        os.replace(partial, where / "runs" / f"{self.name}.json")
+        text = json.dumps(saved, indent=1) + "\n"
+        write_atomically(where / "runs" / f"{self.name}.json", text.encode())
         return saved
 
 

@@ -122,7 +122,7 @@ def follow_clamped(data, order, w, v):
     for step in range(ALL_STEPS):
         n = rows(step)
         first = step // STEPS * BATCH
-        x = data[order[first : first + n]]
+        x = 0.5 * data[order[first : first + n]]
         y = 1 / (1 + np.exp(-s[:n]))
         drive, forward = x @ w, y @ v
         back = z[:n] @ v.T * (1 - s[:n])
@@ -171,6 +171,8 @@ def run_program(parts, extra=False):
         for clamped in ("None", "False"):
             values.update({f"clamped_{clamped}_{k}.w": w for k, w in weights.items()})
             wanted += [f"clamped_{clamped}_{name}" for name in CLAMPED]
+    values["shown.scale"] = 0.5
+    wanted.append("shown.rate")
     found = program.run(values, {"shown": inputs}, wanted, monitor="m" if extra else None)
     return values, inputs, found
 
@@ -218,6 +220,14 @@ def test_clamped_and_transposed(results, clamped):
         if not name.endswith(".w"):
             array = array.reshape(BATCH, -1)[:n]
         np.testing.assert_allclose(array.ravel(), right.ravel(), 1e-12, err_msg=name)
+
+
+def test_shown_rows(results):
+    """Scaled, in order; nothing where the last batch has no row."""
+    _, (data, order), found = results
+    expected = np.zeros((BATCH, 5))
+    expected[:1] = 0.5 * data[order[-1:]]
+    np.testing.assert_array_equal(found.arrays["shown.rate"].reshape(BATCH, 5), expected)
 
 
 def test_responses(results):

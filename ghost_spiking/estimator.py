@@ -73,12 +73,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         ``{"dale": True, "learning_rates": {"ghost_feedback": 0.1}}``.
     scale : bool, optional
         Whether each feature is mapped to rates between 0 and 1, by the range of its values
-        without outliers. Rates of outliers lie beyond, but grow only like a logarithm. The ranges
-        are those of the first samples that the network has learned from: `fit` with `warm_start`
-        and `partial_fit` keep them, so they should be shown samples of all kinds first; what these
-        did not show can be learned too, but has less of the range. A feature that is always the
-        same has rate 0; it gets a range as soon as it varies. Without, features must be rates
-        already.
+        without outliers; rates of outliers lie beyond, between -1 and 2. Samples
+        of a further `partial_fit`, or `fit` with `warm_start`, may widen the ranges. What was
+        learned before then means something else until it has been learned anew, so it is best to
+        begin with samples of all kinds. A feature that is always the same has rate 0.
+        Without, features must be rates already.
     early_stopping : bool, optional
         Whether to hold out samples, and to stop and go back when their accuracy has not
         risen for `patience` epochs.
@@ -217,7 +216,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features)
-            Samples. Those of the first call decide on the ranges of features, see `scale`.
+            Samples; they may widen the ranges of features, see `scale`.
         y : array-like, shape (n_samples,)
             Labels.
         classes : array-like, optional

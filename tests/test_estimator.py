@@ -369,7 +369,7 @@ def test_divergence_says_which_parameter_to_lower():
         with pytest.raises(DivergenceError, match=message):
             classifier.fit(X, y)
     classifier, X, y = small(scale=False)
-    with pytest.raises(DivergenceError, match=r"features reach 7e.05, .* use scale=True"):
+    with pytest.raises(DivergenceError, match=r"features reach 700000, .* use scale=True"):
         classifier.fit(1e5 * X, y)
 
 
@@ -392,3 +392,32 @@ def test_numbers_of_numpy_mean_the_same(number):
     for sizes in ((number(5),), [number(5)], np.array([5]), number(5)):
         given.set_params(hidden_layer_sizes=sizes)
         np.testing.assert_array_equal(given.fit(X, y).predict_proba(X), expected)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    X, y = iris()
+    return GhostClassifier((10,), epochs=40, random_state=0).fit(X, y).score(X, y)
+
+
+@pytest.mark.parametrize("spoil", ["one sample", "one value", "large units"])
+def test_outliers_do_no_harm(clean, spoil):
+    X, y = iris()
+    if spoil == "one sample":
+        X[0] *= 100
+    elif spoil == "one value":
+        X[77, 2] = -1e9
+    else:
+        X *= 1e150
+    score = GhostClassifier((10,), epochs=40, random_state=0).fit(X, y).score(X, y)
+    assert score > clean - 0.03
+    assert clean > 0.9
+
+
+def test_partial_fit_may_begin_with_one_class():
+    X, y = iris()
+    classifier = GhostClassifier((10,), random_state=0)
+    classifier.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
+    for _ in range(40):
+        classifier.partial_fit(X, y)
+    assert classifier.score(X, y) > 0.9

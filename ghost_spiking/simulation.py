@@ -288,7 +288,8 @@ class Simulation:
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Give the responses to images, as from `present`, without learning."""
-        return self.present(images, np.zeros(len(images), int), maximum=maximum, learn=False)
+        labels = np.zeros(np.shape(images)[:1], int)
+        return self.present(images, labels, maximum=maximum, learn=False)
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Give the predicted classes of images, shape (n_images,)."""
@@ -338,15 +339,18 @@ class Simulation:
             for flag in set(_UNFINISHED) & set(projection.variables):
                 projection.variables[flag].set_value(0)
         brian.responses.clear()
-        reported = monotonic()
+        reported, errors = monotonic(), []
 
         def asked_to_stop() -> bool:
             nonlocal reported
             if progress is not None and monotonic() - reported > _REPORT_EVERY:
                 reported = monotonic()
-                if progress(brian.responses.responses):
-                    return True
-            return interrupt.received
+                try:
+                    if progress(brian.responses.responses):
+                        return True
+                except Exception as error:  # Brian2 would make it one of its own
+                    errors.append(error)
+            return interrupt.received or bool(errors)
 
         brian.stimulus.asked_to_stop = asked_to_stop
         interrupt.patient = False
@@ -360,6 +364,8 @@ class Simulation:
         finally:
             brian.stimulus.asked_to_stop = None
             BrianNetwork._globally_running = False  # which Brian2 leaves as it is after an error
+        if errors:
+            raise errors[0]
         interrupt.patient = True
         responses = brian.responses.responses
         if progress is not None:

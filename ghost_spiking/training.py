@@ -125,7 +125,8 @@ class Training:
             Number of epochs in all, with those of the history.
         callbacks : iterable of callable, optional
             Called with this object after each epoch; all of them, then training stops if
-            one gave True.
+            one gave True. Ctrl-C in one of them ends the others, and the next epoch is what the
+            next call begins with.
         progress : callable, optional
             See `run_epoch`.
 

@@ -249,6 +249,22 @@ def test_progress_can_end_a_presentation_in_runtime_mode(monkeypatch):
     assert stopped.simulation.presented == len(stopped.responses) // 20
 
 
+def test_an_error_of_progress_is_what_is_raised(monkeypatch):
+    """And not one of Brian2's, within whose run it is called."""
+    monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
+    training = trainer()
+    before = dict(training.simulation.weights)
+
+    def progress(presented, percent):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        training.run_epoch(progress)
+    assert training.simulation.presented == len(training.responses) == 0
+    for name, weight in before.items():
+        np.testing.assert_array_equal(training.simulation.weights[name], weight)
+
+
 def test_an_interrupted_epoch_goes_on_where_it_was(monkeypatch, calm):
     monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
     training = trainer()

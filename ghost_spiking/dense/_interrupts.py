@@ -82,6 +82,7 @@ def deferred() -> Iterator[Interrupt]:
         cause = error
         raise
     finally:
+        interrupt.patient = True  # until the handler is back
         _active = None
         if signal.getsignal(signal.SIGINT) is note:
             signal.signal(signal.SIGINT, handler)

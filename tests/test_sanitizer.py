@@ -32,14 +32,17 @@ def _sanitized(monkeypatch, tmp_path):
     assert all(b"__asan_init" in program.read_bytes() for program in programs)
 
 
-def test_rules_and_sums():
+@pytest.mark.parametrize("parts", [test_cpp.ALONE, test_cpp.BATCHED])
+def test_rules_and_sums(parts):
     """Clamped, transposed, for each synapse, one-sided factors; a smaller last batch."""
-    values, (data, order), found = test_cpp.run_program(test_cpp.PARTS, extra=True)
-    for part in test_cpp.PARTS.values():
+    results = test_cpp.run_program(parts, extra=parts is test_cpp.BATCHED)
+    values, _, found = results
+    for part in parts.values():
         part.compare(found.arrays, part.reference(values), 1e-11)
-    for clamped in (None, False):
-        test_cpp.test_clamped_and_transposed((values, (data, order), found), clamped)
-    test_cpp.test_responses((values, (data, order), found))
+    if parts is test_cpp.BATCHED:
+        for clamped in (None, False):
+            test_cpp.test_clamped_and_transposed(results, clamped)
+        test_cpp.test_responses(results)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ def test_synchrony_can_be_told_from_its_absence():
     np.testing.assert_allclose(group.I, [difference, -difference], 1e-15)
 
 
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
+def test_phases_of_oscillators(target):
+    prefs.codegen.target = target
+    group = NeuronGroup(4, "theta : 1\nI : 1")
+    group.theta = "0.3*i"
+    coupling = DenseSynapses(group, group, "I_post = sin(theta_pre - theta_post) : 1 (summed)")
+    Network(group, coupling).run(0.1 * ms)
+    theta = 0.3 * np.arange(4)
+    np.testing.assert_allclose(group.I, np.sin(theta[:, None] - theta).sum(axis=0), 1e-14)
+
+
 def test_slow_terms_are_named():
     group = NeuronGroup(2, "x : 1\nI : 1")
     with catch_logs(log_level=logging.INFO) as messages:
@@ -248,6 +259,7 @@ def test_the_shortcut_says_why_not(options, message):
     assert message in str(info.value.__cause__ or info.value)
 
 
+@pytest.mark.slow
 def test_each_run_of_a_script_shows_its_own_data(tmp_path):
     """In plain standalone scripts all runs are in one program."""
     set_device("cpp_standalone", build_on_run=False, directory=str(tmp_path))

@@ -59,12 +59,14 @@ class Part:
 
 
 STILL = {"moving": False, "low": 0.1}
-PARTS = {
+ALONE = {
     "random": Part("a_", models.draw(1, 4)),
-    "random, batch": Part("b_", models.draw(2, 2), batch=True),
-    "sides, batch": Part("s_", models.SIDES, batch=True),
     "harmful": Part("h_", models.HARMFUL, options=STILL | {"offset": 1e8}),
     "whole numbers": Part("n_", models.WHOLE, options=STILL),
+}
+BATCHED = {
+    "sides": Part("s_", models.SIDES, batch=True),
+    "random": Part("b_", models.draw(2, 2), batch=True),
 }
 MANY = {
     "random": Part("c_", models.draw(3, 20)),
@@ -135,8 +137,13 @@ def follow_clamped(data, order, w, v):
 
 
 @pytest.fixture(scope="module")
-def results():
-    return run_program(PARTS, extra=True)
+def alone():
+    return run_program(ALONE)
+
+
+@pytest.fixture(scope="module")
+def batched():
+    return run_program(BATCHED, extra=True)
 
 
 def run_program(parts, extra=False):
@@ -177,18 +184,24 @@ def run_program(parts, extra=False):
     return values, inputs, found
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_equals_numpy(results, part):
-    values, _, found = results
+@pytest.mark.parametrize("part", ALONE)
+def test_equals_numpy(alone, part):
+    values, _, found = alone
     # 1e-14 is what numbers in double precision allow
     tolerance = 1e-14 if part == "whole numbers" else 1e-12
-    PARTS[part].compare(found.arrays, PARTS[part].reference(values), tolerance)
+    ALONE[part].compare(found.arrays, ALONE[part].reference(values), tolerance)
+
+
+@pytest.mark.parametrize("part", BATCHED)
+def test_batch_equals_numpy(batched, part):
+    values, _, found = batched
+    BATCHED[part].compare(found.arrays, BATCHED[part].reference(values), 1e-12)
 
 
 @pytest.mark.parametrize("part", ["random", "harmful"])
-def test_equals_synapses(results, part):
-    values, _, found = results
-    assert_synapses(PARTS[part], values, found)
+def test_equals_synapses(alone, part):
+    values, _, found = alone
+    assert_synapses(ALONE[part], values, found)
 
 
 def assert_synapses(part, values, found):
@@ -210,8 +223,8 @@ def assert_synapses(part, values, found):
 
 
 @pytest.mark.parametrize("clamped", [None, False])
-def test_clamped_and_transposed(results, clamped):
-    values, (data, order), found = results
+def test_clamped_and_transposed(batched, clamped):
+    values, (data, order), found = batched
     weights = (values[f"clamped_{clamped}_{name}.w"] for name in ("plastic", "forward"))
     reference = follow_clamped(data, order, *weights)
     n = rows(ALL_STEPS - 1)
@@ -222,17 +235,17 @@ def test_clamped_and_transposed(results, clamped):
         np.testing.assert_allclose(array.ravel(), right.ravel(), 1e-12, err_msg=name)
 
 
-def test_shown_rows(results):
+def test_shown_rows(batched):
     """Scaled, in order; nothing where the last batch has no row."""
-    _, (data, order), found = results
+    _, (data, order), found = batched
     expected = np.zeros((BATCH, 5))
     expected[:1] = 0.5 * data[order[-1:]]
     np.testing.assert_array_equal(found.arrays["shown.rate"].reshape(BATCH, 5), expected)
 
 
-def test_responses(results):
+def test_responses(batched):
     """The last noted ones, of one row; 7 rows were shown, but for the first two steps."""
-    values, _, found = results
+    values, _, found = batched
     assert found.responses.shape == (3 * 2 + 3 * 4 + 1 * 4, 3)
     y, v, q = (np.reshape(values[f"s_target.{name}"], (BATCH, -1))[:1] for name in "yvq")
     for _ in range(ALL_STEPS - 1):
@@ -253,7 +266,7 @@ def test_float32_stays_in_single_precision(tmp_path):
     """A single number in double precision would keep the compiler from vectorising."""
     from ghost_spiking.dense import standalone
 
-    part = PARTS["whole numbers"]
+    part = ALONE["whole numbers"]
     for precision, expected, other in (("float32", "1.0f*", "1.0*"), ("float64", "1.0*", "1.0f*")):
         old = prefs.core.default_float_dtype
         prefs.core.default_float_dtype = getattr(np, precision)

@@ -1,0 +1,233 @@
+"""Mistakes that the fast tests have to notice.
+
+Each row changes a copy of the package in one place, as a slip of the pen might, and names tests;
+they have to pass before and to fail afterwards. A row whose text is gone is an error: put
+the same mistake into what has replaced it.
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent
+
+CPP = "tests/dense/test_cpp.py", "batch or clamped or responses or shown"
+CPP_ALONE = "tests/dense/test_cpp.py", "test_equals_numpy or float32"
+DENSE = "tests/dense/test_accuracy.py tests/dense/test_synapses.py", ""
+PROGRAMS = "tests/dense/test_programs.py", ""
+ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life or onset"
+EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
+DEFAULTS = "tests/test_defaults.py", ""
+RUNS = "tests/test_runs.py", "goes_on_as_if_never_stopped"
+STOPPED = "tests/test_runs.py", "test_epoch_that_was_stopped"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A place, what stands there, and what takes its place; files and ``-k`` of the tests."""
+
+    file: str
+    text: str
+    replacement: str
+    tests: tuple[str, str]
+
+
+MUTANTS = {
+    # -- BLAS in C++
+    "one-sided factors without their mean": Mutant(
+        "blas.h", "mean[unit] *= alpha / rows;", "mean[unit] *= 1;", CPP
+    ),
+    "one-sided factors summed over rows": Mutant(
+        "blas.h", "mean[unit] *= alpha / rows;", "mean[unit] *= alpha;", CPP
+    ),
+    "products summed over rows": Mutant(
+        "blas.h", "n_pre, n_post, rows, alpha / rows,", "n_pre, n_post, rows, alpha,", CPP
+    ),
+    "old values stay": Mutant("blas.h", "beta == 0 ? T(0) : beta * entry", "entry", CPP),
+    "all rows, also those without data": Mutant(
+        "dense_rule.cpp",
+        "{{out}}, _n_rows, {{n_pre}}",
+        "{{out}}, {{sizes.pre}} / {{n_pre}}, {{n_pre}}",
+        CPP,
+    ),
+    # -- rules in C++
+    "a buffer keeps what an earlier coefficient has left": Mutant(
+        "dense_rule.cpp", "std::fill_n({{out}}, {{sizes.matrix}}, ({{float}})0);\n", ";\n", CPP
+    ),
+    "a buffer is added to": Mutant("dense_rule.cpp", "({{0 if p.buffer else 1}}", "(1", CPP),
+    "what is computed for each synapse is summed over rows": Mutant(
+        "dense_rule.cpp", "{{_array(e.buffer)}}[_i] /= _n_rows;", ";", CPP
+    ),
+    "only the last step of a presentation is learned": Mutant(
+        "dense_rule.cpp", "_total[_i] += _delta[_i];", "_total[_i] = _delta[_i];", CPP
+    ),
+    "weights are written one step too early": Mutant(
+        "dense_rule.cpp",
+        "variables['_clamped_steps'])}} - 1)",
+        "variables['_clamped_steps'])}} - 2)",
+        CPP,
+    ),
+    "a presentation is learned twice": Mutant(
+        "dense_rule.cpp", "    {{_array(names.accumulated)}}[0] = 0;\n}", "}", CPP
+    ),
+    # -- sums in C++
+    "weights are not transposed": Mutant(
+        "dense_sum.cpp", "{{'true' if transposed else 'false'}}", "false", CPP
+    ),
+    "the Gram matrix of the last batch": Mutant(
+        "dense_sum.cpp", "{{_array(names.gram_valid)}}[0] = 0;", "", CPP
+    ),
+    "the Gram matrix is no mean": Mutant("dense_sum.cpp", "({{_float}})1 / _n_rows", "1", CPP),
+    "a change is applied in every step": Mutant(
+        "dense_sum.cpp", "    {{_array(names.pending)}}[0] = 0;\n", "", CPP
+    ),
+    "the drive forgets the change": Mutant(
+        "dense_sum.cpp", "{{n_out}}, 1, {{_array(target)}}", "{{n_out}}, 0, {{_array(target)}}", CPP
+    ),
+    "the last product overwrites the others": Mutant(
+        "dense_sum.cpp", "set written.value = true", "set written.value = false", CPP_ALONE
+    ),
+    "a coefficient is left out": Mutant(
+        "macros.cpp", "+= {{e.scale}} * {{e.value}}", "+= {{e.value}}", CPP
+    ),
+    # -- input and responses in C++
+    "rows in the order of the data": Mutant(
+        "clamped_input.cpp", "order[first + row]", "(first + row)", CPP
+    ),
+    "a full batch at the end": Mutant(
+        "clamped_input.cpp", "{{_value('rows')}} = rows;", "{{_value('rows')}} = {{batch}};", CPP
+    ),
+    "the scale is left out": Mutant("clamped_input.cpp", "scale * shown[unit]", "shown[unit]", CPP),
+    "the last batch keeps rows of the one before": Mutant(
+        "clamped_input.cpp", "rate[i] = 0;", ";", CPP
+    ),
+    "responses of replicas without a row": Mutant(
+        "response_monitor.cpp", "rows * {{n_units}} * sizeof", "{{size}} * sizeof", CPP
+    ),
+    "responses in every step": Mutant("response_monitor.cpp", "if (_note)", "if (true)", CPP),
+    # -- templates of numpy
+    "numpy: products summed over rows": Mutant(
+        "dense_rule.py_", "{{_rows(right, n_post)}} / _n_rows", "{{_rows(right, n_post)}}", DENSE
+    ),
+    "numpy: the drive is not computed anew when a run begins": Mutant(
+        "dense_sum.py_", "{{_flag(clamped.names.drive_valid)}} = 0", "pass", DENSE
+    ),
+    "numpy: a sum adds up over time": Mutant("dense_sum.py_", "_target[:] = 0\n", "pass\n", DENSE),
+    # -- what becomes a product
+    "sums of sides are multiplied out": Mutant(
+        "_factorise.py", "not self._is_mixed(addend) and not", "False and not", DENSE
+    ),
+    "a sign is lost": Mutant("_factorise.py", "ast.Constant(-1)", "ast.Constant(1)", DENSE),
+    "divisors multiply": Mutant("_factorise.py", "inverted != divides)\n", "inverted)\n", DENSE),
+    "integers are divided in single precision": Mutant(
+        "_codeobjects.py", 'else "1.0"', 'else "1.0f"', CPP_ALONE
+    ),
+    "the shortcut although others change the weights": Mutant(
+        "_updaters.py", "    if others:\n", "    if False:\n", DENSE
+    ),
+    "the shortcut although weights change before the sum": Mutant(
+        "_updaters.py", "synapses.order <= synapses.target.order - 1", "False", DENSE
+    ),
+    # -- programs
+    "any variable may be set to anything": Mutant(
+        "standalone.py", "if given.ndim and shape is not None and", "if False and", PROGRAMS
+    ),
+    "rows that do not exist": Mutant(
+        "clamped.py", "if rows.min() < 0 or rows.max() >= len(given):", "if False:", PROGRAMS
+    ),
+    # -- the network
+    "weights are not transposed for Brian2": Mutant(
+        "simulation.py", "weight.T for name", "weight.reshape(weight.shape[::-1]) for name", ENGINES
+    ),
+    "weights are not transposed back": Mutant(
+        "simulation.py", "weight.shape[::-1]).T.copy()", "weight.shape).copy()", ENGINES
+    ),
+    "evaluation learns": Mutant(
+        "values.py", "eta if learn or replicates else 0.0", "eta", EVALUATION
+    ),
+    "presentations before this run do not count": Mutant(
+        "values.py", '"protocol.presented": presented', '"protocol.presented": 0', ENGINES
+    ),
+    # -- defaults
+    "the noise of small batches": Mutant(
+        "defaults.py", "(100 / batch) ** 0.5", "(100 / batch)", DEFAULTS
+    ),
+    "imitation by the nearest layer only": Mutant(
+        "defaults.py",
+        "sum(graph.sizes[pre] for pre in graph.below(post))",
+        "graph.sizes[post - 1]",
+        DEFAULTS,
+    ),
+    "cancellation whatever the ghosts": Mutant(
+        "defaults.py", "sum(n_ghosts.get(post, 1) for post in graph.above(pre))", "20", DEFAULTS
+    ),
+    "MB cancels slowly in small batches": Mutant(
+        "defaults.py", "return rate / noise if paired else rate", "return rate / noise", DEFAULTS
+    ),
+    # -- runs on disk
+    "presented is not saved": Mutant(
+        "runs.py", '"presented": np.array(self.presented)', '"presented": np.array(0)', RUNS
+    ),
+    "presented is not restored": Mutant(
+        "runs.py", "simulation.presented = self.presented", "pass", RUNS
+    ),
+    "history is not restored": Mutant(
+        "runs.py", "training.history[:] = self.history", "pass", RUNS
+    ),
+    "weights are not restored": Mutant(
+        "runs.py", "weight.copy() for name", "0 * weight for name", RUNS
+    ),
+    "responses of a stopped epoch are not restored": Mutant(
+        "runs.py", "training.responses = self.responses.copy()", "pass", STOPPED
+    ),
+}
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Give a copy of the package, with its tests."""
+    for name in ("tests", "ghost_spiking"):
+        ignored = shutil.ignore_patterns("__pycache__", "mnist")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    data = Path("ghost_spiking", "datasets", "mnist")
+    (tmp_path / data).symlink_to(ROOT / data)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run(folder, tests):
+    files, chosen = tests
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    command += ["--basetemp", str(folder / "temporary"), *files.split()]
+    if chosen:
+        command += ["-k", chosen]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("tests", sorted({mutant.tests for mutant in MUTANTS.values()}))
+def test_tests_pass_without_a_mutant(copy, tests):
+    done = run(copy, tests)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_caught(copy, name):
+    mutant = MUTANTS[name]
+    files = [
+        path
+        for path in (copy / "ghost_spiking").rglob(f"*{mutant.file}")
+        if mutant.text in path.read_text()
+    ]
+    assert len(files) == 1, f"{mutant.text!r} is not in one file {mutant.file}, but in {files}"
+    original = files[0].read_text()
+    files[0].write_text(original.replace(mutant.text, mutant.replacement))
+    done = run(copy, mutant.tests)
+    assert done.returncode == 1, f"nothing noticed it: {done.stdout[-500:]}"
+    # a mistake in the numbers, not one that no compiler lets through
+    assert "compiler failed" not in done.stdout, done.stdout[-3000:]
+    assert "SyntaxError" not in done.stdout, done.stdout[-3000:]

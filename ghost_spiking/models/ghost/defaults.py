@@ -97,7 +97,13 @@ def defaults(
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
-        if post == top:
+        if softmax and paired and pre == 0:
+            # What a step does is the rate times the power of the input, here of features between
+            # 0 and 1, and nothing bounds the linear outputs that it moves.
+            rate = 400.0 / (1 + 0.25 * graph.sizes[0]) * between
+        elif softmax and paired and post == top:
+            rate = 0.1 * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
+        elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
@@ -115,6 +121,15 @@ def defaults(
         last = 0.3 if paired else 1.0
         gains = [last if post == top else 1.0 for _, post in graph.connections]
 
+    if softmax and paired:
+        # Units see few features as well as many: their states vary by about 1.
+        gains = [
+            max(gain, (2 * (graph.sizes[0] + graph.sizes[post]) / graph.sizes[0]) ** 0.5)
+            if pre == 0
+            else max(gain, 1.0)
+            for (pre, post), gain in zip(graph.connections, gains, strict=True)
+        ]
+
     def imitation(post: int) -> float:
         return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) / noise
 
@@ -129,7 +144,7 @@ def defaults(
     nearest = _nearest(graph.connections, feedforward)
     ghost_nearest = _nearest(graph.into(graph.feedback_sources), ghost_forward)
     ones = (1.0,) * len(graph.feedback_connections)
-    copies = paired and (deep or not bounded) and network.get("dale") is not True
+    copies = paired and (deep or softmax or not bounded) and network.get("dale") is not True
     return {
         "network": {
             "feedback": ("transpose",) * len(graph.feedback_targets),

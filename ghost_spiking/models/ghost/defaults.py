@@ -100,9 +100,9 @@ def defaults(
         if softmax and paired and pre == 0:
             # What a step does is the rate times the power of the input, here of features between
             # 0 and 1, and nothing bounds the linear outputs that it moves.
-            rate = 400.0 / (1 + 0.25 * graph.sizes[0]) * between
+            rate = 250.0 / (1 + 0.25 * graph.sizes[0]) * between
         elif softmax and paired and post == top:
-            rate = 0.1 * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
+            rate = 0.05 * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:

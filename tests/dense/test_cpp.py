@@ -81,7 +81,7 @@ def clamped_objects(stimulus, clock, clamped):
     text = """
     ds/dt = (-s + drive + back) / (0.3*ms) : 1
     y = 1/(1 + exp(-s)) : 1 (constant over dt)
-    learn = 2.5*int(t > 0.25*ms) : 1 (shared)
+    learn = 2.5*int(sin(40*t/ms) > 0) : 1 (shared)
     drive : 1
     back : 1
     """
@@ -128,7 +128,7 @@ def follow_clamped(data, order, w, v):
         y = 1 / (1 + np.exp(-s[:n]))
         drive, forward = x @ w, y @ v
         back = z[:n] @ v.T * (1 - s[:n])
-        learn = 2.5 * (step > 2)
+        learn = 2.5 * (np.sin(4 * step) > 0)  # on and off
         w = w + 0.1 * learn * x.T @ (0.3 - y) / n
         v = v + 0.1 * (y.T @ z[:n] / n - v * y.mean(axis=0)[:, None])
         s[:n] += 0.1 / 0.3 * (-s[:n] + drive + back)

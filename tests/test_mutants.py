@@ -24,7 +24,7 @@ ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
 DEFAULTS = "tests/test_defaults.py", ""
 RUNS = "tests/test_runs.py", "goes_on_as_if_never_stopped"
-STOPPED = "tests/test_runs.py", "test_epoch_that_was_stopped"
+STOPPED = "tests/test_runs.py", "part_of_an_epoch"
 
 
 @dataclass(frozen=True)

@@ -504,7 +504,7 @@ def clamped_obstacle(
     rows = synapses.variables["_rows"]
     if isinstance(rows, ArrayVariable) and rows is not source.variables["rows"]:
         return "another ClampedInput says how many rows there are"
-    if synapses.order <= synapses.target.order - 1:
+    if synapses.order <= synapses.target.order - 1 + _AFTER_OTHER_SUMS:
         return f"weights of order {synapses.order} change before the sum is computed"
     held = {f"{name}_pre" for name in source.held_variables}
     for factor in (drive.pre or "", rule.pre):

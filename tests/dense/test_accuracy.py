@@ -178,6 +178,24 @@ def test_refusals_say_what_to_write(expression, advice):
         factorise(expression, side_of)
 
 
+def test_transposed_weights_for_each_synapse():
+    source, target = NeuronGroup(3, "x : 1\nback : 1"), NeuronGroup(2, "y : 1\nd : 1")
+    source.x, target.y, w = [1, 2, 3], [10, 20], np.arange(6.0).reshape(3, 2)
+    forward = DenseSynapses(source, target, "w : 1\nd_post = w*(x_pre - i*y_post) : 1 (summed)")
+    text = "back_post = w*(y_pre - x_post + i - 2*j) : 1 (summed)"
+    backward = DenseSynapses(target, source, text, weights=forward.T)
+    forward.w = w
+    Network(source, target, forward, backward).run(0.1 * ms)
+    x, y, i, j = (
+        np.array(source.x)[:, None],
+        np.array(target.y),
+        np.arange(3)[:, None],
+        np.arange(2),
+    )
+    np.testing.assert_array_equal(target.d, (w * (x - i * y)).sum(axis=0))
+    np.testing.assert_array_equal(source.back, (w * (y - x + j - 2 * i)).sum(axis=1))
+
+
 def test_a_sum_may_read_what_it_is_summed_into():
     """All is computed from the old values."""
     group = NeuronGroup(3, "x : 1\nz = 1/x : 1")
@@ -238,7 +256,7 @@ def clamped(use, between=None, order=-0.5, dt=None, regularly=None, pace=False):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"between": 0.5}, {"order": -2}, {"order": -1}, {"dt": 0.2 * ms},
+    [{}, {"between": 0.5}, {"order": -2}, {"order": -1}, {"order": -0.995}, {"dt": 0.2 * ms},
      {"regularly": "w = clip(w, -0.1, 0.1)"}, {"pace": True}],
 )  # fmt: skip
 def test_the_shortcut_is_only_taken_where_it_is_exact(options):

@@ -24,7 +24,7 @@ ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
 DEFAULTS = "tests/test_defaults.py", ""
 RUNS = "tests/test_runs.py", "goes_on_as_if_never_stopped"
-STOPPED = "tests/test_runs.py", "test_epoch_that_was_stopped"
+STOPPED = "tests/test_runs.py", "part_of_an_epoch"
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,16 @@ MUTANTS = {
         "_codeobjects.py", 'else "1.0"', 'else "1.0f"', CPP_ALONE
     ),
     "the shortcut although others change the weights": Mutant(
-        "_updaters.py", "    if others:\n", "    if False:\n", DENSE
+        "synapses.py",
+        "if users and self._matrices & self._names_in(obj.abstract_code):",
+        "if False:",
+        DENSE,
     ),
     "the shortcut although weights change before the sum": Mutant(
-        "_updaters.py", "synapses.order <= synapses.target.order - 1", "False", DENSE
+        "_updaters.py",
+        "synapses.order <= synapses.target.order - 1 + _AFTER_OTHER_SUMS",
+        "False",
+        DENSE,
     ),
     # -- programs
     "any variable may be set to anything": Mutant(
@@ -148,14 +154,20 @@ MUTANTS = {
         "simulation.py", "weight.shape[::-1]).T.copy()", "weight.shape).copy()", ENGINES
     ),
     "evaluation learns": Mutant(
-        "values.py", "eta if learn or replicates else 0.0", "eta", EVALUATION
+        "values.py",
+        "projection.eta if learn or projection.always else 0.0",
+        "projection.eta",
+        EVALUATION,
+    ),
+    "evaluation without what always learns": Mutant(
+        "values.py", "learn or projection.always", "learn", EVALUATION
     ),
     "presentations before this run do not count": Mutant(
-        "values.py", '"protocol.presented": presented', '"protocol.presented": 0', ENGINES
+        "values.py", "values[layout.age] = presented", "values[layout.age] = 0", ENGINES
     ),
     # -- defaults
     "the noise of small batches": Mutant(
-        "defaults.py", "(100 / batch) ** 0.5", "(100 / batch)", DEFAULTS
+        "defaults.py", "max(1.0, 100 / batch) ** 0.5", "max(1.0, 100 / batch)", DEFAULTS
     ),
     "imitation by the nearest layer only": Mutant(
         "defaults.py",
@@ -164,7 +176,7 @@ MUTANTS = {
         DEFAULTS,
     ),
     "cancellation whatever the ghosts": Mutant(
-        "defaults.py", "sum(n_ghosts.get(post, 1) for post in graph.above(pre))", "20", DEFAULTS
+        "defaults.py", "sum(n_ghosts[post] for post in graph.above(pre))", "20", DEFAULTS
     ),
     "MB cancels slowly in small batches": Mutant(
         "defaults.py", "return rate / noise if paired else rate", "return rate / noise", DEFAULTS

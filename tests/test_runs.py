@@ -83,6 +83,27 @@ def test_epoch_that_was_stopped_goes_on_where_it_was(tmp_path, stop_after):
     assert report is None or len(first.history) == 2
 
 
+@pytest.mark.parametrize("n_images", [20, 80])
+def test_part_of_an_epoch_is_not_presented_again(tmp_path, uninterrupted, n_images):
+    """What a program leaves that was stopped, without having to meet the moment."""
+    first = trainer()
+    first.run(1)
+    present = first.simulation.present
+
+    def part(images, labels, *, order, **options):
+        return present(images, labels, order=order[:n_images], **options)
+
+    first.simulation.present = part
+    assert first.run_epoch() is None
+    run = Run.of(first, Run.create(tmp_path / "run"), {})
+    run.save()
+    second = trainer()
+    Run.load(run.path).restore(second)
+    assert len(second.responses) == n_images
+    second.run(4)
+    assert_same(second, uninterrupted)
+
+
 def test_history_and_facts_are_readable(saved):
     rows = (saved.path / "history.csv").read_text().splitlines()
     assert len(rows) == 1 + 2

@@ -501,7 +501,10 @@ def clamped_obstacle(
         return f"the coefficient '{drive.shared}' of the summed term may change with time"
     if not synapses.clock is source.clock is synapses.target.clock:
         return "source, target and weights have different clocks"
-    if synapses.order <= synapses.target.order - 1:
+    rows = synapses.variables["_rows"]
+    if isinstance(rows, ArrayVariable) and rows is not source.variables["rows"]:
+        return "another ClampedInput says how many rows there are"
+    if synapses.order <= synapses.target.order - 1 + _AFTER_OTHER_SUMS:
         return f"weights of order {synapses.order} change before the sum is computed"
     held = {f"{name}_pre" for name in source.held_variables}
     for factor in (drive.pre or "", rule.pre):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from brian2.core.preferences import prefs
 from brian2.core.variables import Variables
+from brian2.devices.device import get_device
 from brian2.groups.group import Group
 
-from ._codeobjects import DenseCodeRunner
+from ._codeobjects import DenseCodeRunner, in_standalone
 from .clamped import ClampedInput
 
 __all__ = ["ResponseMonitor"]
@@ -77,6 +80,8 @@ class ResponseMonitor(Group):
                 variables.add_reference(variable, group, index=index)
         variables.add_array("_value", size=len(group), dtype=self.dtype)
         variables.add_auxiliary_variable("_note", dtype=np.int32, scalar=True)
+        # Each run of a program has code of its own; only the first one begins a file.
+        variables.add_array("_runs", size=1, dtype=np.int32, scalar=True, index="0")
         variables.add_reference("_rows", batch, "rows", index="0")
         self._responses: list[np.ndarray] = []
         runner = DenseCodeRunner(
@@ -86,7 +91,7 @@ class ResponseMonitor(Group):
             clock=group.clock,
             when="end",
             name=f"{self.name}_note",
-            needed_variables=["_value", "_rows"],
+            needed_variables=["_value", "_rows", "_runs"],
             template_kwds={
                 "n_units": self.n_units,
                 "size": len(group),
@@ -98,7 +103,18 @@ class ResponseMonitor(Group):
 
     @property
     def responses(self) -> np.ndarray:
-        """What was noted so far in runtime mode, shape (n_presented, n_units)."""
+        """What was noted so far, shape (n_noted, n_units).
+
+        In standalone mode it is known after the program has run.
+        """
+        if in_standalone():
+            device = get_device()
+            if not device.has_been_run:
+                raise NotImplementedError(
+                    f"{self.name}: what the program notes is known after device.build or device.run"
+                )
+            path = Path(device.results_dir) / f"{self.name}.responses"
+            return np.fromfile(path, self.dtype).reshape(-1, self.n_units)
         return np.concatenate([np.empty((0, self.n_units), self.dtype), *self._responses])
 
     def clear(self) -> None:

@@ -17,7 +17,7 @@ from brian2 import (
 from brian2.core.base import BrianObjectException
 from brian2.utils.logger import catch_logs
 
-from ghost_spiking.dense import ClampedInput, DenseSynapses
+from ghost_spiking.dense import ClampedInput, DenseSynapses, ResponseMonitor
 from ghost_spiking.dense._factorise import FactorisationError, Mixed, Side, factorise
 
 from . import models
@@ -178,6 +178,24 @@ def test_refusals_say_what_to_write(expression, advice):
         factorise(expression, side_of)
 
 
+def test_transposed_weights_for_each_synapse():
+    source, target = NeuronGroup(3, "x : 1\nback : 1"), NeuronGroup(2, "y : 1\nd : 1")
+    source.x, target.y, w = [1, 2, 3], [10, 20], np.arange(6.0).reshape(3, 2)
+    forward = DenseSynapses(source, target, "w : 1\nd_post = w*(x_pre - i*y_post) : 1 (summed)")
+    text = "back_post = w*(y_pre - x_post + i - 2*j) : 1 (summed)"
+    backward = DenseSynapses(target, source, text, weights=forward.T)
+    forward.w = w
+    Network(source, target, forward, backward).run(0.1 * ms)
+    x, y, i, j = (
+        np.array(source.x)[:, None],
+        np.array(target.y),
+        np.arange(3)[:, None],
+        np.arange(2),
+    )
+    np.testing.assert_array_equal(target.d, (w * (x - i * y)).sum(axis=0))
+    np.testing.assert_array_equal(source.back, (w * (y - x + j - 2 * i)).sum(axis=1))
+
+
 def test_a_sum_may_read_what_it_is_summed_into():
     """All is computed from the old values."""
     group = NeuronGroup(3, "x : 1\nz = 1/x : 1")
@@ -212,19 +230,22 @@ dw/dt = (0.3 - y_post)*rate_pre/ms : 1 (clock-driven)
 """
 
 
-def clamped(use, between=None, order=-0.5, dt=None, regularly=None):
-    """Two presentations, interrupted in the middle of the first one."""
+def clamped(use, between=None, order=-0.5, dt=None, regularly=None, pace=False):
+    """Two presentations, interrupted in the middle of the first one; `pace` sets the rows."""
     rng = np.random.default_rng(0)
     clock = Clock(0.1 * ms)
     shown = ClampedInput(3, batch=2, steps=4, dtype=float, clock=clock)
     units = NeuronGroup(4, "y : 1\ndrive : 1", clock=clock)
     units.run_regularly("y = y + 0.1*tanh(drive)", when="end")
     time = {"clock": clock} if dt is None else {"dt": dt}
-    synapses = DenseSynapses(shown, units, MODEL, batch=shown, clamped=use, order=order, **time)
+    other = ClampedInput(1, batch=2, steps=3, clock=clock)
+    other.show(np.zeros((3, 1), np.uint8))
+    batch = other if pace else shown
+    synapses = DenseSynapses(shown, units, MODEL, batch=batch, clamped=use, order=order, **time)
     if regularly:
         synapses.run_regularly(regularly, dt=0.1 * ms)
     synapses.w = rng.normal(size=(3, 2))
-    network = Network(shown, units, synapses)
+    network = Network(shown, units, synapses, *([other] if pace else []))
     shown.show(rng.normal(size=(4, 3)))
     network.run(0.2 * ms)
     if between is not None:
@@ -235,8 +256,8 @@ def clamped(use, between=None, order=-0.5, dt=None, regularly=None):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"between": 0.5}, {"order": -2}, {"order": -1}, {"dt": 0.2 * ms},
-     {"regularly": "w = clip(w, -0.1, 0.1)"}],
+    [{}, {"between": 0.5}, {"order": -2}, {"order": -1}, {"order": -0.995}, {"dt": 0.2 * ms},
+     {"regularly": "w = clip(w, -0.1, 0.1)"}, {"pace": True}],
 )  # fmt: skip
 def test_the_shortcut_is_only_taken_where_it_is_exact(options):
     found, states = clamped(None, **options)
@@ -250,6 +271,7 @@ def test_the_shortcut_is_only_taken_where_it_is_exact(options):
     [
         ({"order": -2}, "weights of order -2 change before the sum"),
         ({"dt": 0.2 * ms}, "different clocks"),
+        ({"pace": True}, "another ClampedInput says how many rows there are"),
         ({"regularly": "w = 2*w"}, "uses the weights"),
     ],
 )
@@ -270,12 +292,16 @@ def test_each_run_of_a_script_shows_its_own_data(tmp_path):
         units.run_regularly("total = total + y", when="end")
         sums = DenseSynapses(shown, units, "w : 1\ny_post = w*rate_pre : 1 (summed)")
         sums.w = 1
-        network = Network(shown, units, sums)
+        monitor = ResponseMonitor(units, "2*y", "True", batch=shown)
+        network = Network(shown, units, sums, monitor)
+        with pytest.raises(NotImplementedError, match="known after"):
+            monitor.responses  # noqa: B018
         for data in ([[1, 2], [3, 4]], [[100, 0]]):
             shown.show(np.array(data, np.uint8))
             network.run(1 * second)
         device.build(directory=str(tmp_path), run=True)
         assert units.total[0] == 110
+        np.testing.assert_array_equal(monitor.responses, [[6], [14], [200]])
     finally:
         device.reinit()
         set_device("runtime")

@@ -81,7 +81,7 @@ def clamped_objects(stimulus, clock, clamped):
     text = """
     ds/dt = (-s + drive + back) / (0.3*ms) : 1
     y = 1/(1 + exp(-s)) : 1 (constant over dt)
-    learn = 2.5*int(t > 0.25*ms) : 1 (shared)
+    learn = 2.5*int(sin(40*t/ms) > 0) : 1 (shared)
     drive : 1
     back : 1
     """
@@ -107,7 +107,7 @@ def clamped_objects(stimulus, clock, clamped):
     backward = DenseSynapses(
         other,
         units,
-        "back_post = w*s_pre*(1 - s_post) : 1 (summed)",
+        "back_post = w*s_pre*(1 - s_post) + (i + 1)*w*(s_pre - s_post)/9 : 1 (summed)",
         batch=stimulus,
         weights=forward.T,
         name=f"{name}_backward",
@@ -128,7 +128,8 @@ def follow_clamped(data, order, w, v):
         y = 1 / (1 + np.exp(-s[:n]))
         drive, forward = x @ w, y @ v
         back = z[:n] @ v.T * (1 - s[:n])
-        learn = 2.5 * (step > 2)
+        back += z[:n] * (1, 2) / 9 @ v.T - s[:n] * (v @ (1, 2)) / 9
+        learn = 2.5 * (np.sin(4 * step) > 0)  # on and off
         w = w + 0.1 * learn * x.T @ (0.3 - y) / n
         v = v + 0.1 * (y.T @ z[:n] / n - v * y.mean(axis=0)[:, None])
         s[:n] += 0.1 / 0.3 * (-s[:n] + drive + back)

@@ -7,7 +7,9 @@
 {% endblock %}
 
 {% block maincode %}
-    static std::ofstream file(results_dir + "{{file_name}}", std::ios::binary);
+    static std::ofstream file(
+        results_dir + "{{file_name}}",
+        std::ios::binary | ({{get_array_name(variables['_runs'])}}[0]++ ? std::ios::app : std::ios::trunc));
     {{_macros.scalars(scalar_code, vector_code)}}
     if (_note)
     {

@@ -165,6 +165,18 @@ def check(found, right):
         np.testing.assert_allclose(found, right)
 
 
+@pytest.fixture(autouse=True)
+def target(request):
+    """The code generation target, for strings too; numpy unless a test says otherwise."""
+    names = ("codegen.target", "codegen.string_expression_target")
+    before = {name: prefs[name] for name in names}
+    for name in names:
+        prefs[name] = getattr(request, "param", "numpy")
+    yield
+    for name in names:
+        prefs[name] = before[name]
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(
     "target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)], indirect=True
@@ -173,17 +185,6 @@ def test_at_run_time(target, name):
     case = CASES[name]()
     Network(case.objects).run(0.1 * ms)
     check(case.found(), case.right)
-
-
-@pytest.fixture
-def target(request):
-    names = ("codegen.target", "codegen.string_expression_target")
-    before = {name: prefs[name] for name in names}
-    for name in names:
-        prefs[name] = request.param
-    yield
-    for name in names:
-        prefs[name] = before[name]
 
 
 def given_values():
@@ -312,35 +313,35 @@ class TestSums:
         network = Network(source, sink, *(reversed(inside) if swapped else inside))
         for _ in range(2):
             network.run(0.2 * ms)
-        return sink.I[:], projections
+        return sink.I[:], network, projections
 
     @pytest.mark.parametrize("names", [("a", "b", "c"), ("c", "b", "a"), ("b", "c", "a")])
     @pytest.mark.parametrize("swapped", [False, True])
     def test_of_both_kinds(self, names, swapped):
-        found, _ = self.run([DenseSynapses, Synapses, DenseSynapses], names, swapped=swapped)
+        found, *_ = self.run([DenseSynapses, Synapses, DenseSynapses], names, swapped=swapped)
         np.testing.assert_array_equal(found, 50 + 5 + 50)
-        found, _ = self.run([Synapses, DenseSynapses], names[:2], swapped=swapped)
+        found, *_ = self.run([Synapses, DenseSynapses], names[:2], swapped=swapped)
         np.testing.assert_array_equal(found, 5 + 50)
 
     @pytest.mark.parametrize("way", ["inactive", "outside"])
     @pytest.mark.parametrize(("without", "right"), [("a", 55), ("b", 100), ("c", 55)])
     def test_what_does_not_run_does_not_count(self, way, without, right):
         kinds = [DenseSynapses, Synapses, DenseSynapses]
-        found, _ = self.run(kinds, "abc", **{way: [without]})
+        found, *_ = self.run(kinds, "abc", **{way: [without]})
         np.testing.assert_array_equal(found, right)
 
-    def test_one_that_rests_for_a_while(self):
-        source, sink = NeuronGroup(5, "v : 1"), NeuronGroup(3, "I : 1")
-        source.v = 1
-        dense = DenseSynapses(source, sink, "w : 1\nI_post = w*v_pre : 1 (summed)")
-        dense.w = 10
-        plain = Synapses(source, sink, "I_post = v_pre : 1 (summed)")
+    def test_one_that_comes_later(self):
+        found, network, made = self.run([DenseSynapses], "a")
+        np.testing.assert_array_equal(found, 50)
+        dense = made["a"]
+        plain = Synapses(dense.source, dense.target, "I_post = v_pre : 1 (summed)")
         plain.connect()
-        network = Network(source, sink, dense, plain)
-        for active, right in ((True, 55), (False, 50), (True, 55)):
-            plain.active = active
-            network.run(0.2 * ms)
-            np.testing.assert_array_equal(sink.I, right)
+        network.add(plain)
+        network.run(0.2 * ms)
+        np.testing.assert_array_equal(dense.target.I, 55)
+        plain.active = False
+        network.run(0.2 * ms)
+        np.testing.assert_array_equal(dense.target.I, 50)
 
     def test_to_both_sides_of_one_group(self):
         group = NeuronGroup(4, "x : 1\nI : 1")

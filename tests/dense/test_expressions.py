@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, StateMonitor, linked_var, ms, prefs, second
+from brian2 import Network, NeuronGroup, StateMonitor, Synapses, linked_var, ms, prefs, second
 from brian2.core.base import BrianObjectException
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ghost_spiking.dense import ClampedInput, DenseSynapses
 
-from .uses import DRAWN, compare
+from .projects import build, project
+from .uses import DRAWN, Uses, assert_same, compare
+
+KINDS = (DenseSynapses, Synapses)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,50 @@ def test_equals_synapses_in_cython(first, where, update, q):
     compare(first=first, where=where, update=update, q=q)
 
 
+#: Every variable, every form, and every kind of condition.
+FIXED = [
+    {
+        "first": "x_pre*10 + y*half_pre - twice/(2 + abs(n_pre)) + k_pre*h + N_incoming*a",
+        "where": "i != j and y_post*int(on_pre) < x_pre",
+        "update": "clip(w + 0.1*q*int(strong), -1, 2 + u_pre) - 0.01*total",
+        "q": "w*x_pre - (potential_post/mV)*eta + both % 3",
+    },
+    {
+        "first": "sqrt(abs(i_pre*v + p))*int(m) + N_post*tanh(c - u_pre)",
+        "where": "(m or on_pre) and not strong",
+        "update": "exp(-abs(y - x_pre))*w + (t/ms)*int(i > j) + h_post/N_pre",
+        "q": "int(y_post > x_pre)*both + p/7.0 + 3*v_post",
+    },
+]
+
+
+@pytest.mark.slow
+def test_equals_synapses_in_standalone(tmp_path):
+    """Many expressions in one program."""
+    with project(tmp_path) as device:
+        pairs = [
+            [Uses(kind, **drawn, prefix=f"{kind.__name__}{number}_") for kind in KINDS]
+            for number, drawn in enumerate(FIXED)
+        ]
+        Network([uses.objects for pair in pairs for uses in pair]).run(0.3 * ms)
+        build(device, tmp_path)
+        device.run()
+        for dense, plain in pairs:
+            assert_same(dense.seen(), plain.seen())
+            # From the values of the program, which Brian2 can't do for Synapses.
+            q = dense.synapses.q[:]
+            np.testing.assert_array_equal(q[1, :], dense.synapses.q[1, :])
+            np.testing.assert_array_equal(dense.synapses.i[:], np.mgrid[:4, :3][0])
+
+
+@pytest.mark.parametrize("number", range(len(FIXED)))
+@pytest.mark.parametrize(
+    "target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)], indirect=True
+)
+def test_equals_synapses_in_fixed_expressions(target, number):
+    compare(**FIXED[number])
+
+
 def groups(batch=1):
     source = NeuronGroup(batch * 3, "x : 1\nback : 1\nagain : 1\nk : 1 (shared)\ntwice = 2*x : 1")
     target = NeuronGroup(batch * 2, "y : 1\nd : 1\ntotal : 1")
@@ -70,8 +117,11 @@ def cause(error):
 
 def test_constants_are_found_where_the_expression_stands():
     source, target = groups()
-    synapses = DenseSynapses(source, target, "w : 1\nq = w*b : 1\nd_post = w : 1 (summed)")
+    model = "w : 1\neta : 1 (shared)\nq = w*b : 1\nd_post = w : 1 (summed)"
+    synapses = DenseSynapses(source, target, model)
     b = 2.0
+    synapses.eta = "b + k_pre"
+    assert synapses.eta == 2.5
     synapses.w = "b*x_pre"
     np.testing.assert_array_equal(synapses.q[:], b * b * np.outer([1, 2, 3], [1, 1]))
     assert synapses.q[2, 1] == 12

@@ -27,7 +27,7 @@ v : 1
 total : 1
 potential : volt
 h : 1 (shared)
-double = 2*v : 1
+twice = 2*v : 1
 """
 MODEL = """
 w : 1
@@ -45,13 +45,13 @@ total_post = w*x_pre : 1 (summed)
 #: Whatever can stand in an expression over synapses; "a" is an external constant.
 ATOMS = st.sampled_from(
     ["w", "c", "p", "int(m)", "eta", "a", "0.5", "3", "i", "j", "N_pre", "N_post", "N_incoming",
-     "x_pre", "u_pre", "n_pre", "int(on_pre)", "k_pre", "half_pre", "i_pre", "t/ms",
-     "y_post", "y", "v", "double", "h_post", "h", "total", "potential_post/mV", "both",
+     "x_pre", "u_pre", "n_pre", "int(on_pre)", "k_pre", "half_pre", "i_pre", "(t/ms)",
+     "y_post", "y", "v", "twice", "h_post", "h", "total", "(potential_post/mV)", "both",
      "int(strong)"]
 )  # fmt: skip
 FORMS = [
-    "({} + {})", "({} - {})", "{}*{}", "{}/(2 + abs({}))", "clip({}, -1, {}**2)",
-    "tanh({} - {})", "exp(-abs({} + {}))", "int({} > {})", "sqrt(abs({}*{}))", "({} % 3) + {}",
+    "({} + {})", "({} - {})", "({}*{})", "({}/(2 + abs({})))", "clip({}, -1, ({})**2)",
+    "tanh({} - {})", "exp(-abs({} + {}))", "int({} > {})", "sqrt(abs({}*{}))", "({} % 3 + {})",
 ]  # fmt: skip
 EXPRESSIONS = st.recursive(
     ATOMS,
@@ -115,7 +115,7 @@ class Uses:
         synapses = self.synapses
         synapses.p, synapses.m = "i - j + n_pre", "i > j or on_pre"
         synapses.c = np.linspace(-1, 1, N)
-        synapses.eta = "0.4 + k_pre"
+        synapses.eta = 1.1
         synapses.w = f"0.2*({first})"
         synapses.c[self.where] = first
         synapses.w[self.where] = 0.25

@@ -1,8 +1,15 @@
 """No test may leave global state behind; compiled programs are kept for one session."""
 
+import signal
 import sys
+import threading
 
 import pytest
+
+# In a background job of a script Ctrl-C is ignored, also by the processes that tests start.
+if threading.current_thread() is threading.main_thread():
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

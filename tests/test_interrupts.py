@@ -19,6 +19,9 @@ from ghost_spiking.dense._brian import LOCK, alone
 from ghost_spiking.dense._interrupts import deferred
 from ghost_spiking.exceptions import DivergenceError
 
+#: Minutes, since they wait for moments.
+pytestmark = pytest.mark.slow
+
 SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20)
 
 

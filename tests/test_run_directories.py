@@ -23,6 +23,9 @@ from ghost_spiking.datasets import load
 from ghost_spiking.exceptions import DataError, RunError
 from ghost_spiking.runs import Run, lock
 
+#: Minutes, since they kill trainings.
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--hidden", 12)  # with the sizes of digits, the program of tests/test_runs.py
 
 

@@ -13,6 +13,9 @@ from ghost_spiking import GhostClassifier, Simulation, Specification, Training
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import Probe
 
+#: Minutes, since they train beside each other.
+pytestmark = pytest.mark.slow
+
 X, Y = load_iris(return_X_y=True)
 SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20)
 

@@ -49,7 +49,9 @@ def simulate(n_patterns, batch=1, dense=True):
     begin = time.perf_counter()
     network.run(1000 * ms)  # until all patterns have been shown
     seconds = time.perf_counter() - begin
-    return np.reshape(projection.w[:], (N_INPUTS, N_OUTPUTS)), seconds, direction
+    # A copy, since that of Brian2 is a view of memory that goes with the projection.
+    weights = np.array(projection.w[:]).reshape(N_INPUTS, N_OUTPUTS)
+    return weights, seconds, direction
 
 
 def main():

@@ -52,7 +52,8 @@ def simulate(kind, rule, sums, seed=0):
     source.run_regularly("x = x + 0.03 * back", when="end", name="source_moves")
     target.run_regularly("y = y + 0.03 * drive", when="end", name="target_moves")
     Network(source, target, synapses).run(0.5 * ms, namespace={"a": 0.6})
-    return [np.ravel(synapses.w[:]), np.array(target.drive[:]), np.array(source.back[:])]
+    # Copies: those of Brian2 are views of memory that goes with the objects.
+    return [np.array(values[:]).ravel() for values in (synapses.w, target.drive, source.back)]
 
 
 # Products of one-sided factors; sides may be any expression.
@@ -111,7 +112,7 @@ def test_two_plastic_matrices_move_at_once():
             synapses.connect()
         synapses.trace = "0.3 + 0.1*i - 0.2*j"
         Network(source, target, synapses).run(1 * ms)
-        results.append(np.ravel(synapses.w[:]))
+        results.append(np.array(synapses.w[:]).ravel())
     np.testing.assert_allclose(*results, atol=1e-12)
 
 

@@ -154,7 +154,8 @@ class Uses:
         for name in ("w", "q", "both", "x_pre", "m"):
             found[f"{name} where"] = getattr(synapses, name)[where]
             found[f"{name} all"] = getattr(synapses, name)[:]
-        return {name: np.ravel(value) for name, value in found.items()}
+        # Copies: those of Brian2 are views of memory that goes with the objects.
+        return {name: np.array(value).ravel() for name, value in found.items()}
 
     def seen(self):
         """Give what is there after a run."""

@@ -1,4 +1,4 @@
-"""How defaults depend on sizes and batches, as ghost_spiking.models.ghost.defaults says."""
+"""How defaults depend on sizes and batches, as ghost_spiking.models.ghost._defaults says."""
 
 import pytest
 

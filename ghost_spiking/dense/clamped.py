@@ -16,7 +16,7 @@ from brian2.groups.group import Group
 
 from ._codeobjects import DenseCodeRunner, in_standalone
 
-__all__ = ["ClampedInput", "checked_rows"]
+__all__ = ["ClampedInput"]
 
 #: Names the folder with the data, for the C++ program (a path can't be compiled in, because a
 #: compiled program is used again with other data).

@@ -109,7 +109,8 @@ class Uniform:
 
         Examples
         --------
-        >>> Uniform.glorot(4, 2).bound
+        >>> from ghost_spiking.models import Uniform
+        >>> float(Uniform.glorot(4, 2).bound)
         1.0
         """
         return cls(gain * np.sqrt(6 / (n_pre + n_post)), **options)

@@ -95,6 +95,7 @@ class Network(Section):
 
         Examples
         --------
+        >>> from ghost_spiking import Specification
         >>> network = Specification.create(sizes=(4, 3, 2), loss="cross_entropy").network
         >>> network.rate_function_of(1).rate, network.rate_function_of(2).rate
         ('1 / (1 + exp(-s))', 's')

@@ -30,7 +30,7 @@ from .._language import (
 )
 from .._model import Choice, Model
 from .._registry import register
-from .defaults import defaults
+from ._defaults import defaults
 from .equations import GhostEquations
 from .sections import GhostNetwork, GhostProtocol
 

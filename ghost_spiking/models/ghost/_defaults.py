@@ -55,7 +55,7 @@ def defaults(
     Examples
     --------
     >>> from ghost_spiking.graph import Graph
-    >>> from ghost_spiking.models.ghost.defaults import defaults
+    >>> from ghost_spiking.models.ghost._defaults import defaults
     >>> defaults(True, Graph.of([784, 500, 10]), {}, {})["protocol"]["beta"]
     3.0
     """

@@ -341,7 +341,9 @@ def looking(synapses, read):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("reader", ["code", "code of a subexpression", "monitor", "Python"])
+@pytest.mark.parametrize(
+    "reader", ["nothing", "code", "code of a subexpression", "monitor", "Python"]
+)
 def test_what_uses_weights_during_a_presentation_sees_them_learn(reader, batch):
     """The shortcut for a clamped source writes them at the end; it is given up, or catches up."""
     found = []
@@ -350,7 +352,7 @@ def test_what_uses_weights_during_a_presentation_sees_them_learn(reader, batch):
         stimulus = ClampedInput(4, batch=batch, steps=5, dtype=float)
         stimulus.show(rng.normal(size=(6, 4)))
         units = NeuronGroup(2 * batch, "drive : 1\ny : 1")
-        units.run_regularly("y = 0.5*y + tanh(drive)", when="end")
+        units.run_regularly("y = 0.5*y + tanh(drive)\ndrive = drive + y", when="end")
         synapses = DenseSynapses(
             stimulus,
             units,
@@ -368,13 +370,13 @@ def test_what_uses_weights_during_a_presentation_sees_them_learn(reader, batch):
             objects.append(StateMonitor(synapses, "q", record=True))
         elif reader == "Python":
             objects.append(looking(synapses, read))
-        else:
+        elif reader != "nothing":
             synapses.run_regularly("w = w + 0.01*" + ("w" if reader == "code" else "q"))
         Network(stimulus, units, synapses, *objects).run(1 * second)
-        found.append([synapses.w[:], units.y[:], *read])
+        found.append([synapses.w[:], units.y[:], units.drive[:], *read])
         if reader == "monitor":
             found[-1].append(objects[0].q)
-        assert synapses._clamped == (clamped is None and reader == "Python")
+        assert synapses._clamped == (clamped is None and reader in ("nothing", "Python"))
     for shortcut, plain in zip(*found, strict=True):
         np.testing.assert_allclose(shortcut, plain, atol=1e-12)
 

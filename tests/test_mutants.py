@@ -82,12 +82,15 @@ MUTANTS = {
     "the Gram matrix of the last batch": Mutant(
         "dense_sum.cpp", "{{_array(names.gram_valid)}}[0] = 0;", "", CPP
     ),
-    "the Gram matrix is no mean": Mutant("dense_sum.cpp", "({{_float}})1 / _n_rows", "1", CPP),
+    "the Gram matrix is no mean": Mutant("dense_sum.cpp", "({{_drive_type}})1 / _n_rows", "1", CPP),
     "a change is applied in every step": Mutant(
         "dense_sum.cpp", "    {{_array(names.pending)}}[0] = 0;\n", "", CPP
     ),
     "the drive forgets the change": Mutant(
-        "dense_sum.cpp", "{{n_out}}, 1, {{_array(target)}}", "{{n_out}}, 0, {{_array(target)}}", CPP
+        "dense_sum.cpp", "{{n_out}}, 1, {{_array(names", "{{n_out}}, 0, {{_array(names", CPP
+    ),
+    "what others write to the drive stays": Mutant(
+        "dense_sum.cpp", "names.drive)}}, _n_rows *", "names.drive)}}, 0 *", CPP
     ),
     "the last product overwrites the others": Mutant(
         "dense_sum.cpp", "set written.value = true", "set written.value = false", CPP_ALONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from hashlib import md5
@@ -50,6 +51,7 @@ class MatrixView(VariableView):
 
     def get_item(self, item: Any, level: int = 0, namespace: Any = None) -> Any:
         """Give the selected entries; ``[:]`` the whole matrix."""
+        self._catch_up()
         if isinstance(item, str):
             return super().get_item(item, level=level + 1, namespace=namespace)
         if self._stored:
@@ -70,6 +72,7 @@ class MatrixView(VariableView):
 
     def set_item(self, item: Any, value: Any, level: int = 0, namespace: Any = None) -> None:
         """Set the selected entries to numbers, an array or a string expression."""
+        self._catch_up()
         item, value = getattr(item, "code", item), getattr(value, "code", value)
         everything = isinstance(item, slice) and item == slice(None)
         if isinstance(item, str) or isinstance(value, str):
@@ -121,6 +124,10 @@ class MatrixView(VariableView):
         # Also for a single nan or inf, which the program would take for the name of a file.
         file = f"init_{owner}_{self.variable.name}_{md5(values.data).hexdigest()}.dat"
         return name, os.path.join("static_arrays", file), file, values
+
+    def _catch_up(self) -> None:
+        with contextlib.suppress(ReferenceError):  # values outlive the projection
+            self.group.write_learned()
 
     def _numbers(self, value: Any) -> np.ndarray:
         if hasattr(value, "toarray"):  # a sparse matrix of scipy

@@ -416,6 +416,7 @@ class RuleUpdater(DenseCodeRunner):
         synapses.variables.add_reference("_clamped_steps", source, "steps", index="0")
         size = plan.size(Side.POST)
         self._clamped_names = {
+            "drive": plan.buffer("drive", size),
             "delta": plan.buffer("delta", size),
             "total": plan.buffer("total", size),
             "gram": plan.buffer("gram", synapses.batch**2),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable, Subexpression, Variables
@@ -91,8 +92,8 @@ class DenseSynapses(Group):
         Whether to use the shortcuts for a clamped source: the drive is computed once per
         presentation, learning acts on it through the Gram matrix of the batch, and the
         weights are written once, at the end of the presentation. By default this is done
-        wherever it is exact. Weights that are read during a presentation (by a
-        monitor, say) are then those of its beginning.
+        wherever it is exact. If you insist on it, a monitor of the weights notes what they were
+        at the beginning of the presentation.
     namespace : dict, optional
         Values of external constants.
     dt, clock : optional
@@ -496,6 +497,17 @@ class DenseSynapses(Group):
                     )
                 self._clamped = False
         return self._clamped
+
+    def write_learned(self) -> None:
+        """Write what a presentation has taught so far, because Python is about to use the weights.
+
+        The drive is then computed anew, in case they are set.
+        """
+        if not self._clamped or self._rule_updater is None:
+            return
+        for updater in (self._rule_updater, *self._sum_updaters):
+            if isinstance(updater.codeobj, NumpyCodeObject):
+                updater.codeobj.after_run()
 
     def _readers_of_weights(self) -> Iterator[tuple[str, bool]]:
         """Give what uses the matrices during a run: names, and whether it is code of the user's."""

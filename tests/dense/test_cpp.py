@@ -86,6 +86,8 @@ def clamped_objects(stimulus, clock, clamped):
     back : 1
     """
     units = NeuronGroup(BATCH * 3, text, method="euler", clock=clock, name=f"{name}_units")
+    # The sum has to replace whatever is there.
+    units.run_regularly("drive = drive + 1", when="end", name=f"{name}_units_are_written")
     other = NeuronGroup(BATCH * 2, "s : 1\ndrive : 1", clock=clock, name=f"{name}_other")
     other.run_regularly("s = tanh(drive)", when="end", name=f"{name}_other_moves")
     plastic = DenseSynapses(
@@ -134,7 +136,7 @@ def follow_clamped(data, order, w, v):
         v = v + 0.1 * (y.T @ z[:n] / n - v * y.mean(axis=0)[:, None])
         s[:n] += 0.1 / 0.3 * (-s[:n] + drive + back)
         z[:n] = np.tanh(forward)
-    return dict(zip(CLAMPED, (w, v, s[:n], drive, back, forward), strict=True))
+    return dict(zip(CLAMPED, (w, v, s[:n], drive + 1, back, forward), strict=True))
 
 
 @pytest.fixture(scope="module")

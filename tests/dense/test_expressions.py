@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, StateMonitor, Synapses, linked_var, ms, prefs, second
+from brian2 import (
+    Network,
+    NeuronGroup,
+    StateMonitor,
+    Synapses,
+    linked_var,
+    ms,
+    network_operation,
+    prefs,
+    second,
+)
 from brian2.core.base import BrianObjectException
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -316,17 +326,33 @@ def run_with(synapses, code):
     Network(synapses.source, synapses.target, synapses).run(0.1 * ms)
 
 
+def looking(synapses, read):
+    """Python code that notes the weights in every step, and sets them now and then."""
+
+    @network_operation(when="end")
+    def look():
+        read.append(synapses.w[:].copy())
+        if len(read) in (2, 3, 9):
+            synapses.w[0, :] = -1
+        elif len(read) == 7:
+            synapses.w *= 0.5
+
+    return look
+
+
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("reader", ["code", "code of a subexpression", "monitor"])
+@pytest.mark.parametrize(
+    "reader", ["nothing", "code", "code of a subexpression", "monitor", "Python"]
+)
 def test_what_uses_weights_during_a_presentation_sees_them_learn(reader, batch):
-    """The shortcut for a clamped source, which writes them at its end, is given up."""
+    """The shortcut for a clamped source writes them at the end; it is given up, or catches up."""
     found = []
     for clamped in (None, False):
         rng = np.random.default_rng(0)
         stimulus = ClampedInput(4, batch=batch, steps=5, dtype=float)
         stimulus.show(rng.normal(size=(6, 4)))
         units = NeuronGroup(2 * batch, "drive : 1\ny : 1")
-        units.run_regularly("y = 0.5*y + tanh(drive)", when="end")
+        units.run_regularly("y = 0.5*y + tanh(drive)\ndrive = drive + y", when="end")
         synapses = DenseSynapses(
             stimulus,
             units,
@@ -339,13 +365,18 @@ def test_what_uses_weights_during_a_presentation_sees_them_learn(reader, batch):
             clamped=clamped,
         )
         synapses.w = rng.normal(size=(4, 2))
-        objects = []
+        objects, read = [], []
         if reader == "monitor":
             objects.append(StateMonitor(synapses, "q", record=True))
-        else:
+        elif reader == "Python":
+            objects.append(looking(synapses, read))
+        elif reader != "nothing":
             synapses.run_regularly("w = w + 0.01*" + ("w" if reader == "code" else "q"))
         Network(stimulus, units, synapses, *objects).run(1 * second)
-        found.append([synapses.w[:], units.y[:], *(monitor.q for monitor in objects)])
+        found.append([synapses.w[:], units.y[:], units.drive[:], *read])
+        if reader == "monitor":
+            found[-1].append(objects[0].q)
+        assert synapses._clamped == (clamped is None and reader in ("nothing", "Python"))
     for shortcut, plain in zip(*found, strict=True):
         np.testing.assert_allclose(shortcut, plain, atol=1e-12)
 

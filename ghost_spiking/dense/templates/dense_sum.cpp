@@ -22,10 +22,11 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {% set p = products[0] %}
     {% set names = clamped.names %}
     {% set step = constant_or_scalar('_clamped_step', variables['_clamped_step']) %}
+    {% set _drive_type = c_data_type(variables[names.drive].dtype) %}
     if ({{step}} == 0 || !{{_array(names.drive_valid)}}[0])
     {
         // The source shows new rows, or a run begins: their drive by the weights as they are now.
-        {{_product(p, _array(p.left), '(%s)0' % _float, _array(target))}}
+        {{_product(p, _array(p.left), '(%s)0' % _drive_type, _array(names.drive))}}
         {{_array(names.gram_valid)}}[0] = 0;
         {{_array(names.drive_valid)}}[0] = 1;
     }
@@ -34,15 +35,17 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
         // The weights have moved by learned^T delta, so the drive moves by (left learned^T) delta.
         if (!{{_array(names.gram_valid)}}[0])
         {
-            dense_gemm(false, true, _n_rows, _n_rows, {{n_in}}, ({{_float}})1 / _n_rows,
+            dense_gemm(false, true, _n_rows, _n_rows, {{n_in}}, ({{_drive_type}})1 / _n_rows,
                        {{_array(p.left)}}, {{n_in}}, {{_array(names.learned)}}, {{n_in}}, 0,
                        {{_array(names.gram)}}, _n_rows);
             {{_array(names.gram_valid)}}[0] = 1;
         }
         dense_gemm(false, false, _n_rows, {{n_out}}, _n_rows, {{p.scale}}, {{_array(names.gram)}},
-                   _n_rows, {{_array(names.delta)}}, {{n_out}}, 1, {{_array(target)}}, {{n_out}});
+                   _n_rows, {{_array(names.delta)}}, {{n_out}}, 1, {{_array(names.drive)}}, {{n_out}});
     }
     {{_array(names.pending)}}[0] = 0;
+    // Others may have written to the target.
+    std::copy_n({{_array(names.drive)}}, _n_rows * {{n_out}}, {{_array(target)}});
 {% else %}
     {{_macros.evaluate('pre', sizes.pre, scalar_code, vector_code)}}
     {{_macros.evaluate('post', sizes.post, scalar_code, vector_code)}}

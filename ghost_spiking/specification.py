@@ -22,9 +22,7 @@ from .exceptions import SpecificationError
 from .graph import Graph
 from .models import (
     DEFAULT,
-    InitialWeights,
     Layout,
-    LearningRates,
     Model,
     Network,
     Protocol,
@@ -34,7 +32,7 @@ from .models import (
     register,
 )
 
-__all__ = ["InitialWeights", "LearningRates", "Network", "Protocol", "Specification"]
+__all__ = ["Specification"]
 
 #: Words for the values of the first connection or layer, the last, and those between.
 _PLACES = ("first", "between", "last")

@@ -42,7 +42,8 @@ MAXIMUM = 16.0
 
 
 def dataset(images, labels):
-    return Dataset("digits", images, labels, MAXIMUM, (8, 8), 10)
+    # the type of `load`'s labels, which the check of a run directory's images depends on
+    return Dataset("digits", images, labels.astype(np.int64), MAXIMUM, (8, 8), 10)
 
 
 def text_of(case):

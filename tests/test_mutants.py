@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent.parent
 CPP = "tests/dense/test_cpp.py", "batch or clamped or responses or shown"
 CPP_ALONE = "tests/dense/test_cpp.py", "test_equals_numpy or float32"
 DENSE = "tests/dense/test_accuracy.py tests/dense/test_synapses.py", ""
+EACH = "tests/dense/test_expressions.py", "not equals_synapses"
+SUMS = "tests/dense/test_cases.py", "Sums or run_time"
 PROGRAMS = "tests/dense/test_programs.py", ""
 ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life or onset"
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
@@ -129,6 +131,29 @@ MUTANTS = {
     "divisors multiply": Mutant("_factorise.py", "inverted != divides)\n", "inverted)\n", DENSE),
     "integers are divided in single precision": Mutant(
         "_codeobjects.py", 'else "1.0"', 'else "1.0f"', CPP_ALONE
+    ),
+    # -- single synapses, and sums of several projections
+    "synapses are numbered column by column": Mutant(
+        "_indices.py",
+        "np.repeat(np.arange(n_pre), n_post)",
+        "np.tile(np.arange(n_pre), n_post)",
+        SUMS,
+    ),
+    "transposed weights are in the order of their owner": Mutant(
+        "_indices.py", "reshape(n_post, n_pre).T.ravel()", "ravel()", EACH
+    ),
+    "transposed weights are set as they are": Mutant(
+        "_matrix_view.py", "matrix.T if self._transposed else matrix", "matrix", EACH
+    ),
+    "replicas are not refused": Mutant(
+        "synapses.py", "if index in (PRE, POST) and not name", "if False and not name", EACH
+    ),
+    "Python reads old weights during a presentation": Mutant(
+        "synapses.py", "if isinstance(updater.codeobj, NumpyCodeObject):", "if False:", EACH
+    ),
+    "several sums grow for ever": Mutant("dense_zero.py_", "[:] = 0", "[:] += 0", SUMS),
+    "Synapses overwrite the sums of others": Mutant(
+        "_updaters.py", "_AFTER_OTHER_SUMS = 0.01", "_AFTER_OTHER_SUMS = -0.01", SUMS
     ),
     "the shortcut although others change the weights": Mutant(
         "synapses.py",

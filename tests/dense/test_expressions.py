@@ -53,7 +53,7 @@ def test_equals_synapses(first, where, update, q):
 
 
 @pytest.mark.slow
-@PATIENT(150)
+@PATIENT(100)
 @given(**DRAWN)
 def test_equals_synapses_many_times(first, where, update, q):
     compare(first=first, where=where, update=update, q=q)
@@ -61,7 +61,7 @@ def test_equals_synapses_many_times(first, where, update, q):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["cython"], indirect=True)
-@PATIENT(5)
+@PATIENT(3)
 @given(**DRAWN)
 def test_equals_synapses_in_cython(first, where, update, q):
     compare(first=first, where=where, update=update, q=q)

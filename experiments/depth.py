@@ -39,7 +39,7 @@ def task(depth, feedback, quick):
 
 
 def train_perceptron(ghosts, data, epochs, rate, name):
-    """Give the weights after gradient descent on mini-batches, in single precision."""
+    """Return the weights after gradient descent on mini-batches, in single precision."""
     spec, batch = ghosts.specification, ghosts.specification.protocol.batch_size
     drawn = initial_weights(spec, ghosts.seed)
     weights = {
@@ -61,7 +61,7 @@ def train_perceptron(ghosts, data, epochs, rate, name):
 
 
 def errors(spec, weights, data):
-    """Give the percentage of images that the perceptron takes for another class."""
+    """Return the percentage of images that the perceptron takes for another class."""
     rate = data.images.astype(np.float32) / 255
     for layer in range(1, spec.network.n_layers + 1):
         state = rate @ weights[f"feedforward_{layer}"].T + weights[f"bias_{layer}"].T
@@ -70,7 +70,7 @@ def errors(spec, weights, data):
 
 
 def perceptron(depth, quick):
-    """Give learning rate and test error of the perceptron; it is trained only once."""
+    """Return learning rate and test error of the perceptron; it is trained only once."""
     file = folder(quick) / "runs" / f"perceptron-{depth}x{UNITS}.json"
     if not file.exists():
         ghosts = task(depth, "transpose", quick)

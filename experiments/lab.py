@@ -39,7 +39,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def options(function):
-    """Give a script the options --quick and --jobs."""
+    """Return a script the options --quick and --jobs."""
     function = click.option("--quick", is_flag=True, help="A few minutes, on part of the data.")(
         function
     )
@@ -57,7 +57,7 @@ def folder(quick):
 
 
 def specification(name, hidden, **fields):
-    """Give the network of a TOML file in models/, with hidden layers of these sizes.
+    """Return the network of a TOML file in models/, with hidden layers of these sizes.
 
     Other fields are changed before defaults are chosen, so that these follow them.
     """
@@ -110,12 +110,12 @@ class Task:
             os.replace(partial, self.weights_file(moment))
 
     def weights(self, moment=""):
-        """Give the weights at the end, or of another moment, in double precision."""
+        """Return the weights at the end, or of another moment, in double precision."""
         with np.load(self.weights_file(moment)) as archive:
             return {name: archive[name].astype(float) for name in archive.files}
 
     def load(self, where):
-        """Give the saved run, or None if there is none that fits."""
+        """Return the saved run, or None if there is none that fits."""
         try:
             text = (where / "runs" / f"{self.name}.json").read_text()
             saved = {"rest": 0} | json.loads(text)  # early runs do not mention it
@@ -177,7 +177,7 @@ class Task:
 
 
 def run_all(tasks, where, jobs):
-    """Give the runs of all tasks; train those that are missing, and show the time left."""
+    """Return the runs of all tasks; train those that are missing, and show the time left."""
     runs = {task.name: task.load(where) for task in tasks}
     missing = [task for task in tasks if runs[task.name] is None]
     if missing:

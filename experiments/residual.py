@@ -33,7 +33,7 @@ def task(model, feedback, quick=False):
 
 
 def residuals(trained, weights, n_images):
-    """Give ||t - c|| / ||t|| of the hidden layer at the beginning of each step and at the end."""
+    """Return ||t - c|| / ||t|| of the hidden layer at the beginning of each step and at the end."""
     _, held_out = trained.data()
     probe = Probe(trained.specification, held_out.images[:n_images], held_out.labels[:n_images])
     states = probe.states(weights, nudging_steps=0)

@@ -83,7 +83,7 @@ def spiking_task(neurons, quick):
 
 
 def angles(neurons, rates):
-    """Give the angle of the change of each W^f to the gradient, in the network of rates."""
+    """Return the angle of the change of each W^f to the gradient, in the network of rates."""
     _, held_out = rates.data()
     specification = with_spikes(rates.specification, neurons)
     probe = Probe(specification, held_out.images[:IMAGES], held_out.labels[:IMAGES])

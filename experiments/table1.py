@@ -36,7 +36,7 @@ def task(model, units, feedback, seed, quick=False):
 
 
 def dynamics_of_ma(quick, jobs):
-    """Give the histories of MA with 500 units, for Figures 2 and 3."""
+    """Return the histories of MA with 500 units, for Figures 2 and 3."""
     seeds = SEEDS[:2] if quick else SEEDS
     units = 100 if quick else 500
     tasks = [task("MA", units, "transpose", seed, quick) for seed in seeds]

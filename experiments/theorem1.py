@@ -88,7 +88,7 @@ def idealised(weights):
 
 
 def select(rows, depth, ghosts="learned ghosts"):
-    """Give angles and ratios of one network: arrays of shape (layers, betas)."""
+    """Return angles and ratios of one network: arrays of shape (layers, betas)."""
     chosen = [row for row in rows if row["hidden_layers"] == depth and row["ghosts"] == ghosts]
     shape = (len(BETAS), depth)
     return tuple(
@@ -97,7 +97,7 @@ def select(rows, depth, ghosts="learned ghosts"):
 
 
 def best(rows, depth, ghosts="learned ghosts"):
-    """Give the index of the nudging strength with the smallest of the layers' largest angles.
+    """Return the index of the nudging strength with the smallest of the layers' largest angles.
 
     Beyond 1, where errors saturate and are far too small, angles may fall again.
     """

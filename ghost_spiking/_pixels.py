@@ -26,7 +26,7 @@ _WHOLE = 2**24
 def check_images(
     images: Any, maximum: Any, n_inputs: int, precision: np.dtype
 ) -> tuple[np.ndarray, float]:
-    """Give images as an array, and the pixel value that means a rate of 1."""
+    """Return images as an array, and the pixel value that means a rate of 1."""
     images = np.asarray(images)
     if images.ndim != 2 or images.shape[1] != n_inputs:
         raise DataError(
@@ -61,7 +61,7 @@ def check_images(
 
 
 def check_labels(labels: Any, n_images: int, n_outputs: int) -> np.ndarray:
-    """Give labels as an array."""
+    """Return labels as an array."""
     labels = np.asarray(labels)
     if labels.shape != (n_images,):
         count = len(labels) if labels.ndim == 1 else f"an array of shape {labels.shape} as"
@@ -77,7 +77,7 @@ def check_labels(labels: Any, n_images: int, n_outputs: int) -> np.ndarray:
 
 
 def check_order(order: Any, n_images: int) -> np.ndarray:
-    """Give the order of presentations as an array; by default all images in turn."""
+    """Return the order of presentations as an array; by default all images in turn."""
     if order is None:
         return np.arange(n_images)
     order = np.asarray(order)
@@ -95,7 +95,7 @@ def check_order(order: Any, n_images: int) -> np.ndarray:
 
 
 def stored_type(images: np.ndarray) -> np.dtype:
-    """Give the narrowest type that holds all pixels as they are."""
+    """Return the narrowest type that holds all pixels as they are."""
     if images.dtype.kind in "ui":
         lowest, highest = int(images.min()), int(images.max())
         if lowest >= 0 and highest <= 255:
@@ -106,7 +106,7 @@ def stored_type(images: np.ndarray) -> np.dtype:
 
 
 def type_to_build_for(given: Any) -> np.dtype | None:
-    """Give the stored type for pixels of some type, or None if that depends on their values."""
+    """Return the stored type for pixels of some type, or None if that depends on their values."""
     if given is None:
         return None
     try:

@@ -80,7 +80,7 @@ def compare(sizes: tuple[int, ...] = (784, 500, 10), batch_size: int = 100) -> d
 
 
 def profile(sizes: tuple[int, ...] = (784, 500, 10)) -> tuple[dict[str, float], float]:
-    """Give the seconds of each code object over a part of an epoch, and the total.
+    """Return the seconds of each code object over a part of an epoch, and the total.
 
     Returns
     -------

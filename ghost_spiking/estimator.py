@@ -250,12 +250,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the labels of samples, shape (n_samples,)."""
+        """Return the labels of samples, shape (n_samples,)."""
         responses = self._respond(X)
         return self.classes_[responses.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probability of each class, shape (n_samples, n_classes).
+        """Return the probability of each class, shape (n_samples, n_classes).
 
         With cross-entropy it is the softmax. With squared error it is the rate of the class's
         output unit over the sum of all: these are no calibrated probabilities.

@@ -48,7 +48,7 @@ class RateFunction(NamedTuple):
     slope: str
 
     def of(self, state: str) -> str:
-        """Give rho as an expression of another variable."""
+        """Return rho as an expression of another variable."""
         return re.sub(r"\bs\b", state, self.rate)
 
     @property
@@ -78,7 +78,7 @@ LINEAR = RateFunction("s", "1.0")
 
 
 def rate_function(text: str) -> RateFunction:
-    """Give the rate function of that name, or the one that an expression of ``s`` describes.
+    """Return the rate function of that name, or the one that an expression of ``s`` describes.
 
     The derivative of an expression is derived symbolically.
 

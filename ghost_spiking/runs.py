@@ -701,7 +701,7 @@ def _load_format_1(path: Path) -> Run:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what numbers depend on.
+    """Return the versions of what numbers depend on.
 
     Examples
     --------

@@ -165,12 +165,12 @@ class Simulation:
         return build(self.specification, self.engine, dtype)
 
     def _digest_now(self) -> str:
-        """Give a hash of what would be built now; someone may have exchanged an equation."""
+        """Return a hash of what would be built now; someone may have exchanged an equation."""
         with _runtime(self.precision, "numpy"), fresh_names():
             return digest_of(self._build(np.uint8).network)
 
     def _widened(self, dtype: np.dtype) -> np.dtype:
-        """Give a type that holds pixels of this type, and has a program already if any has."""
+        """Return a type that holds pixels of this type, and has a program already if any has."""
         wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
         return wider[0] if wider else dtype
 
@@ -287,12 +287,12 @@ class Simulation:
         return responses
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
-        """Give the responses to images, as from `present`, without learning."""
+        """Return the responses to images, as from `present`, without learning."""
         labels = np.zeros(np.shape(images)[:1], int)
         return self.present(images, labels, maximum=maximum, learn=False)
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
-        """Give the predicted classes of images, shape (n_images,)."""
+        """Return the predicted classes of images, shape (n_images,)."""
         return self.respond(images, maximum=maximum).argmax(axis=1)
 
     # -- running ----------------------------------------------------------------------
@@ -321,6 +321,7 @@ class Simulation:
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         brian = self.brian
         assert brian is not None
+        _require_runtime()  # with another device active, values would be set there
         objects = {obj.name: obj for obj in brian.network.objects}
 
         def variable(name: str) -> Any:
@@ -381,10 +382,14 @@ class Simulation:
 def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
     """Have Brian2's runtime mode to oneself, with its preferences set."""
     with alone():
-        with _as_our_own():
-            require_runtime()
+        _require_runtime()
         with _preferences(precision, target):
             yield
+
+
+@_as_our_own()
+def _require_runtime() -> None:
+    require_runtime()
 
 
 @contextlib.contextmanager

@@ -226,7 +226,7 @@ class Training:
         return epoch
 
     def evaluate(self, dataset: Dataset) -> float:
-        """Give the percentage of images whose class is predicted correctly."""
+        """Return the percentage of images whose class is predicted correctly."""
         return self._score(dataset)[0]
 
     def _score(self, dataset: Dataset) -> tuple[float, float]:
@@ -301,13 +301,13 @@ class Training:
 
 
 def _largest(values: np.ndarray) -> float:
-    """Give the largest magnitude, or infinity if there is a nan."""
+    """Return the largest magnitude, or infinity if there is a nan."""
     largest = float(np.abs(values).max(initial=0.0))
     return largest if np.isfinite(largest) else float("inf")
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Give the percentage of correct predictions.
+    """Return the percentage of correct predictions.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
 
 
 def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray) -> float:
-    """Give the mean loss C of responses.
+    """Return the mean loss C of responses.
 
     Parameters
     ----------

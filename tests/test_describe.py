@@ -24,7 +24,7 @@ CASES = {
 
 
 def tables(text):
-    """Give the rows of each table, by the title of the section."""
+    """Return the rows of each table, by the title of the section."""
     found = {}
     for section in re.split(r"\n## ", text)[1:]:
         rows = [line[2:-2].split(" | ") for line in section.splitlines() if line.startswith("|")]

@@ -42,7 +42,7 @@ def test_toml_blocks_are_specifications(block):
 
 
 def public_modules():
-    """Give all modules but those of the command line, which is documented by its --help."""
+    """Return all modules but those of the command line, which is documented by its --help."""
     for found in pkgutil.walk_packages(ghost_spiking.__path__, "ghost_spiking."):
         parts = found.name.split(".")
         if not any(part.startswith("_") for part in parts) and "cli" not in parts:
@@ -50,7 +50,7 @@ def public_modules():
 
 
 def public_things():
-    """Give the classes and functions of every `__all__`, by name."""
+    """Return the classes and functions of every `__all__`, by name."""
     return {
         f"{thing.__module__}.{thing.__qualname__}": thing
         for module in [ghost_spiking, *public_modules()]
@@ -98,7 +98,7 @@ def test_public_methods_have_docstrings():
 
 
 def commands():
-    """Give the commands of all console blocks, document by document."""
+    """Return the commands of all console blocks, document by document."""
     found = {}
     for document in [*DOCUMENTS, *sorted(ROOT.glob("docs/tutorial_sources/plot_*.py"))]:
         text = document.read_text().replace("\n#", "\n")

@@ -157,7 +157,7 @@ def test_bad_parameters_are_named(parameters, message):
 
 
 def small(**parameters):
-    """Give a classifier that learns quickly, and samples of two classes with three features."""
+    """Return a classifier that learns quickly, and samples of two classes with three features."""
     X, y = iris()
     classifier = GhostClassifier((5,), **(NUMPY | {"epochs": 1, "batch_size": 50} | parameters))
     return classifier, X[:100, :3], y[:100]

@@ -42,7 +42,7 @@ def handler():
 
 
 def interrupted(work):
-    """Give the KeyboardInterrupt that some work ends with, and the handler is the old one."""
+    """Return the KeyboardInterrupt that some work ends with, and the handler is the old one."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as raised:
         work()
@@ -192,7 +192,7 @@ def trainer(device="numpy", n_images=200, **fields):
 
 
 def after(count):
-    """Give a progress function that presses Ctrl-C when it is called for the `count`-th time."""
+    """Return a progress function that presses Ctrl-C when it is called for the `count`-th time."""
     calls = []
 
     def progress(*_):
@@ -394,7 +394,7 @@ def test_it_ends_a_program_after_the_mini_batch(learn):
 
 
 def processes_left():
-    """Give what compilers and programs still run."""
+    """Return what compilers and programs still run."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):

@@ -230,7 +230,7 @@ MUTANTS = {
 
 @pytest.fixture
 def copy(tmp_path):
-    """Give a copy of the package, with its tests."""
+    """Return a copy of the package, with its tests."""
     for name in ("tests", "ghost_spiking"):
         ignored = shutil.ignore_patterns("__pycache__", "mnist")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)

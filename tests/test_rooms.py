@@ -32,7 +32,7 @@ def room(path):
 
 
 def imports(path, *, typing):
-    """Give the modules of the package that a file imports, as paths from its root."""
+    """Return the modules of the package that a file imports, as paths from its root."""
     tree = ast.parse(path.read_text())
     hidden = set()
     for node in ast.walk(tree):
@@ -58,7 +58,7 @@ def test_rooms_know_only_what_they_may(name):
 
 
 def module_of(parts):
-    """Give the file that an import means: a module, or the package that it is a name of."""
+    """Return the file that an import means: a module, or the package that it is a name of."""
     for end in range(len(parts), 0, -1):
         stem = ROOT.joinpath(*parts[:end])
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):

@@ -40,7 +40,7 @@ def well(*arguments):
 
 
 def error_of(*arguments):
-    """Give the one line that a command ends with."""
+    """Return the one line that a command ends with."""
     result = cli(*arguments)
     assert result.exit_code == 2, (result.output, result.exception)
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]

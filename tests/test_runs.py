@@ -143,12 +143,6 @@ def change(path, **arrays):
     np.savez(path / "run.npz", **{k: v for k, v in content.items() if v is not None})
 
 
-def flip(path):
-    data = bytearray((path / "run.npz").read_bytes())
-    data[len(data) // 3] ^= 0xFF
-    (path / "run.npz").write_bytes(data)
-
-
 def cut(path):
     data = (path / "run.npz").read_bytes()
     (path / "run.npz").write_bytes(data[: len(data) // 2])
@@ -167,7 +161,6 @@ NAN = np.full((12, 64), np.nan)
 DAMAGES = {
     "empty": lambda path: (path / "run.npz").write_bytes(b""),
     "text": lambda path: (path / "run.npz").write_text("weights"),
-    "one byte": flip,
     "cut": cut,
     "pickle": pickled,
     "other archive": other_archive,
@@ -192,6 +185,27 @@ def test_damaged_run_is_refused_by_name(saved, damage):
     DAMAGES[damage](saved.path)
     with pytest.raises(RunError, match=str(saved.path)):
         Run.load(saved.path)
+
+
+def test_no_byte_that_changes_gives_other_numbers(saved):
+    """Most are found out; one in a date of the archive, say, means nothing."""
+    data, found_out = (saved.path / "run.npz").read_bytes(), 0
+    for position in range(0, len(data), len(data) // 150):
+        changed = bytearray(data)
+        changed[position] ^= 0xFF
+        (saved.path / "run.npz").write_bytes(changed)
+        try:
+            run = Run.load(saved.path)
+        except RunError:
+            found_out += 1
+            continue
+        assert run.summary() == saved.summary()
+        assert run.history == saved.history
+        assert run.specification == saved.specification
+        assert run.weights.keys() == saved.weights.keys()
+        for name, weight in saved.weights.items():
+            np.testing.assert_array_equal(run.weights[name], weight)
+    assert found_out > 100
 
 
 def test_run_of_version_0_1_can_be_read_but_not_resumed(saved):

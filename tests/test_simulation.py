@@ -49,7 +49,7 @@ class Faster(MA):
 
 
 def with_exchange(how, monkeypatch):
-    """Give the specification with eq. (5) exchanged, by a subclass or in the class itself."""
+    """Return the specification with eq. (5) exchanged, by a subclass or in the class itself."""
     if how == "subclass":
         return SPECIFICATION.replace(model=Faster)
     monkeypatch.setattr(GhostEquations, "hebbian", FASTER)
@@ -101,7 +101,7 @@ def digests():
 
 
 def exchanges():
-    """Give every string of the models with one more line, or another number."""
+    """Return every string of the models with one more line, or another number."""
     for name, text in vars(GhostEquations).items():
         if name.startswith("_") or not isinstance(text, str):
             continue

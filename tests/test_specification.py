@@ -273,7 +273,7 @@ def test_junk_gives_a_clear_error_or_none(path, junk, model):
 
 
 def numbers(convert):
-    """Give fields of every kind, each number made by `convert`."""
+    """Return fields of every kind, each number made by `convert`."""
     return {
         "sizes": [convert(n) for n in (5, 4, 3)],
         "connections": [[convert(0), convert(1)], [convert(1), convert(2)]],

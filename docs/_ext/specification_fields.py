@@ -15,7 +15,7 @@ EXAMPLE = {"sizes": (784, 500, 10)}
 
 
 def attributes(model):
-    """Give type and description of each field, as the docstring has them."""
+    """Return type and description of each field, as the docstring has them."""
     found = {}
     for section in reversed(model.__mro__):  # fields that are inherited are described there
         text = inspect.cleandoc(section.__doc__ or "") if "__doc__" in vars(section) else ""

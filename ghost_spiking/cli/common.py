@@ -73,7 +73,7 @@ own_model = model_option(
 
 
 def probe_of(specification: Specification, test: Dataset, seed: int) -> Probe:
-    """Give a probe with the first test images."""
+    """Return a probe with the first test images."""
     from ..measure import Probe
 
     # One mini-batch after the other takes longer.
@@ -162,7 +162,7 @@ def _fitting(run: Run, training: Dataset, test: Dataset) -> tuple[Dataset, Datas
 
 
 def simulation_of_run(run: Run, data: Dataset) -> Simulation:
-    """Give the trained network, ready for images of the type that `data` has."""
+    """Return the trained network, ready for images of the type that `data` has."""
     from ..simulation import Simulation
 
     return Simulation(

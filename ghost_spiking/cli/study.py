@@ -79,7 +79,7 @@ def study(
 
 
 def _table(records: list[Record]) -> str:
-    """Give the summary as a Markdown table, best first."""
+    """Return the summary as a Markdown table, best first."""
     from ..study import summarize
     from ..study._cells import text_of
 

@@ -199,7 +199,7 @@ class _Factoriser:
         return self._factors_inside(node, inverted) or [(node, inverted)]
 
     def _factors_inside(self, node: ast.expr, inverted: bool) -> list[_Factor]:
-        """Give factors of abs(x_pre * y_post), say; powers might overflow by themselves."""
+        """Return factors of abs(x_pre * y_post), say; powers might overflow by themselves."""
         if not (
             isinstance(node, ast.Call) and _name(node) in _OF_PRODUCTS and self._is_mixed(node)
         ):

@@ -58,7 +58,7 @@ class SynapseNumbers(ArrayVariable):
         self._provided = False
 
     def get_value(self) -> np.ndarray:
-        """Give the numbers of all synapses."""
+        """Return the numbers of all synapses."""
         self.provide()
         return super().get_value()
 
@@ -169,7 +169,7 @@ class SynapseIndexing:
         self._shape = shape
 
     def positions(self, item: Any) -> np.ndarray:
-        """Give the numbers of the selected synapses, in the shape that numpy would give."""
+        """Return the numbers of the selected synapses, in the shape that numpy would give."""
         if isinstance(item, str):  # what Brian2 writes for all of them
             item = slice(None)
         if hasattr(item, "_indices"):

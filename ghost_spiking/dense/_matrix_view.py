@@ -50,7 +50,7 @@ class MatrixView(VariableView):
         return 2
 
     def get_item(self, item: Any, level: int = 0, namespace: Any = None) -> Any:
-        """Give the selected entries; ``[:]`` the whole matrix."""
+        """Return the selected entries; ``[:]`` the whole matrix."""
         self._catch_up()
         if isinstance(item, str):
             return super().get_item(item, level=level + 1, namespace=namespace)

@@ -30,7 +30,7 @@ STOP_FILE = "stop"
 def checked_rows(
     name: str, n_units: int, dtype: np.dtype, data: Any, order: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give data and order as a `ClampedInput` and its C++ program read them.
+    """Return data and order as a `ClampedInput` and its C++ program read them.
 
     Parameters
     ----------

@@ -281,7 +281,7 @@ class CompiledNetwork:
         wanted: Iterable[str],
         monitor: str | None,
     ) -> dict[str, np.ndarray]:
-        """Give what has to be written into files, by their names."""
+        """Return what has to be written into files, by their names."""
         known = self._contents
         missing = sorted(known.inputs.keys() - inputs.keys())
         if missing:
@@ -376,7 +376,7 @@ def _read_profile(path: Path) -> dict[str, float]:
 
 
 def default_cache() -> Path:
-    """Give the folder for compiled programs.
+    """Return the folder for compiled programs.
 
     Examples
     --------
@@ -446,7 +446,7 @@ def _require(names: Iterable[str], known: Mapping[str, Any], kind: str) -> None:
 
 
 def _checked_value(name: str, variable: _Variable, value: Any) -> np.ndarray:
-    """Give a value in the type and the size of the variable, or say why it does not fit."""
+    """Return a value in the type and the size of the variable, or say why it does not fit."""
     if variable.read_only:
         raise ValueError(f"{name} is computed by the program and can't be set")
     if hasattr(value, "dim"):

@@ -346,7 +346,7 @@ class DenseSynapses(Group):
                     )
 
     def _variables_over_units(self, equations: Equations) -> Variables:
-        """Give what sums and rules see in another way than expressions over single synapses do.
+        """Return what sums and rules see in another way than expressions over single synapses do.
 
         They evaluate factors over the units of a group, or over a matrix as it is stored.
         """
@@ -510,7 +510,7 @@ class DenseSynapses(Group):
                 updater.codeobj.after_run()
 
     def _readers_of_weights(self) -> Iterator[tuple[str, bool]]:
-        """Give what uses the matrices during a run: names, and whether it is code of the user's."""
+        """Return what uses the matrices during a run: names, and whether it is code of the user's."""
         for obj in self.contained_objects:
             users = isinstance(obj, CodeRunner) and not isinstance(obj, DenseCodeRunner)
             if users and self._matrices & self._names_in(obj.abstract_code):
@@ -561,7 +561,7 @@ class DenseSynapses(Group):
     # -- synapses as matrices ---------------------------------------------------------
 
     def state(self, name: str, use_units: bool = True, level: int = 0) -> Any:
-        """Give a view of a variable; what differs between synapses is seen as a matrix."""
+        """Return a view of a variable; what differs between synapses is seen as a matrix."""
         if self._has_matrix(name):
             variable = self.variables[name]
             return MatrixView(name, variable, self, variable.dim if use_units else None)
@@ -589,7 +589,7 @@ class DenseSynapses(Group):
         read_only_variables: bool = True,
         level: int = 0,
     ) -> Any:
-        """Give copies of the values of all variables, see `brian2.groups.group.VariableOwner`.
+        """Return copies of the values of all variables, see `brian2.groups.group.VariableOwner`.
 
         With `batch` > 1 variables of the groups are left out, unless they are shared.
         """
@@ -640,7 +640,7 @@ def _accept(name: str, index: str) -> None:
 
 
 def _refuse_replicas(projection: str, batch: int) -> Callable[[str, str], None]:
-    """Give a function that refuses variables which differ between the replicas."""
+    """Return a function that refuses variables which differ between the replicas."""
 
     def check(name: str, index: str) -> None:
         if index in (PRE, POST) and not name.startswith("_"):

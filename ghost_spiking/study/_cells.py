@@ -215,7 +215,7 @@ class Cell:
 
 @lru_cache(maxsize=1)
 def _images(dataset: str, n_held_out: int, limit: int | None) -> tuple[Dataset, Dataset]:
-    """Give the images to train with and those held out, the same for all cells."""
+    """Return the images to train with and those held out, the same for all cells."""
     from ..datasets import load
 
     training, held_out = load(dataset)[0].split(n_held_out, seed=0)
@@ -244,12 +244,12 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
 
 
 def record_path(folder: Path, key: str) -> Path:
-    """Give the file of the record with this key."""
+    """Return the file of the record with this key."""
     return folder / "cells" / f"{key}.json"
 
 
 def read_record(folder: Path, cell: Cell) -> Record | None:
-    """Give the saved record of a cell, or None if there is none that is intact."""
+    """Return the saved record of a cell, or None if there is none that is intact."""
     for key in (cell.key, cell.earlier_key):
         path = record_path(folder, key)
         try:

@@ -228,7 +228,7 @@ def save_study_plots(
 
 
 def _values(records: Sequence[Record], parameter: str) -> list[Any]:
-    """Give the distinct values of a parameter; numbers are sorted."""
+    """Return the distinct values of a parameter; numbers are sorted."""
     values = {json.dumps(v): v for v in (record.parameters[parameter] for record in records)}
     distinct = list(values.values())
     return sorted(distinct) if _numeric(distinct) else distinct

@@ -328,7 +328,7 @@ def _section(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flatten(where: str, table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give values by dotted path; without quotes, TOML makes nested tables of such keys."""
+    """Return values by dotted path; without quotes, TOML makes nested tables of such keys."""
     known = fields()
     flat: dict[str, Any] = {}
     for key, value in table.items():

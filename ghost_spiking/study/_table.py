@@ -17,7 +17,7 @@ __all__ = ["summarize", "table_of"]
 
 
 def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Give mean and standard deviation over seeds for each set of parameters, best first.
+    """Return mean and standard deviation over seeds for each set of parameters, best first.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def table_of(found: Iterable[Record | None]) -> str:
-    """Give a CSV table with a row for each record that there is."""
+    """Return a CSV table with a row for each record that there is."""
     records = [record for record in found if record is not None]
     file = io.StringIO()
     columns = ["seed", "held_out_accuracy", "online_accuracy", "seconds", "error", "key"]

@@ -64,7 +64,7 @@ SIDES = [
 
 
 def draw(seed, number):
-    """Give models: a rule, a sum for the target and a sum for the source each."""
+    """Return models: a rule, a sum for the target and a sum for the source each."""
     rng = random.Random(seed)
 
     def expression():
@@ -194,7 +194,7 @@ def evaluate(expression, *, rows, matrices, scalars, pre, post, dtype=np.longdou
 
 
 def moves(x, y, v):
-    """Give the states of source and target after a time step."""
+    """Return the states of source and target after a time step."""
     return x + 0.03 * np.cos(x), y + 0.05 * np.sin(v + y)
 
 

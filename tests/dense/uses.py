@@ -147,7 +147,7 @@ class Uses:
         return [self.source, self.target, self.synapses, *self.monitors.values()]
 
     def asked(self):
-        """Give what is found by asking the objects, which is not possible in C++ standalone."""
+        """Return what is found by asking the objects, which is not possible in C++ standalone."""
         synapses, where = self.synapses, self.where
         states = synapses.get_states(["w", "q", "x_pre", "y", "i", "both", "m", "p", "eta"])
         found = {f"states {name}": value for name, value in states.items()}
@@ -158,7 +158,7 @@ class Uses:
         return {name: np.array(value).ravel() for name, value in found.items()}
 
     def seen(self):
-        """Give what is there after a run."""
+        """Return what is there after a run."""
         synapses = self.synapses
         found = {name: getattr(synapses, name)[:] for name in ("w", "c", "seen", "p", "m", "eta")}
         found |= {name: getattr(self.source, name)[:] for name in "xu"}

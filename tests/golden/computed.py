@@ -47,7 +47,7 @@ def dataset(images, labels):
 
 
 def text_of(case):
-    """Give the specification of a case as TOML text, as `Specification.to_toml` writes it."""
+    """Return the specification of a case as TOML text, as `Specification.to_toml` writes it."""
     return tomli_w.dumps({section: case[section] for section in ("network", "protocol")})
 
 
@@ -60,7 +60,7 @@ def resolved(choices):
 
 
 def train(device, engine, name, images, labels):
-    """Give all that comes out of two short epochs, as arrays by name."""
+    """Return all that comes out of two short epochs, as arrays by name."""
     spec, n_images = specification(name), CASES[name]["images"]
     images, labels = images[:n_images], labels[:n_images]
     simulation = Simulation(spec, engine=engine, device=device, precision="float64", seed=SEED)
@@ -76,19 +76,19 @@ def train(device, engine, name, images, labels):
 
 
 def draw(name):
-    """Give the initial weights by projection."""
+    """Return the initial weights by projection."""
     return initial_weights(specification(name), SEED)
 
 
 def spared(name):
-    """Give the ghosts that a lesion spares, by layer."""
+    """Return the ghosts that a lesion spares, by layer."""
     chosen = drawn_values(specification(name), SEED)
     layers = {key: key.removeprefix("ghost_").removesuffix(".intact") for key in chosen}
     return {layers[key]: np.flatnonzero(intact).tolist() for key, intact in chosen.items()}
 
 
 def run_values(name):
-    """Give the scalar values of a run, in learning and without it."""
+    """Return the scalar values of a run, in learning and without it."""
     spec = specification(name)
     learning = run_time_values(spec, learn=True, presented=7)
     testing = run_time_values(spec, learn=False)
@@ -108,7 +108,7 @@ def measure(name, weights, images, labels):
 
 
 def trace(name, weights, images, labels):
-    """Give all signals of all layers, as arrays by name."""
+    """Return all signals of all layers, as arrays by name."""
     spec = specification(name)
     probe = Probe(spec, images[:2], labels[:2], maximum=MAXIMUM, seed=SEED)
     found = {}
@@ -124,7 +124,7 @@ def trace(name, weights, images, labels):
 
 
 def epochs(name, images, labels):
-    """Give the order of images and the history of two epochs."""
+    """Return the order of images and the history of two epochs."""
     spec, n_images = specification(name), CASES[name]["images"]
     simulation = Simulation(spec, device="numpy", precision="float64", seed=SEED)
     present, orders = simulation.present, []
@@ -158,7 +158,7 @@ def resume(name, images, labels):
 
 
 def fingerprint(device):
-    """Give what the last bits of numbers depend on."""
+    """Return what the last bits of numbers depend on."""
     blas = [info for info in threadpool_info() if "numpy" in info["filepath"]]
     facts = {
         "processor": _processor(),
@@ -177,7 +177,7 @@ def fingerprint(device):
 
 
 def _processor():
-    """Give the processor's name and a number for what it can do."""
+    """Return the processor's name and a number for what it can do."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -28,7 +28,7 @@ def values():
 
 
 def read(device):
-    """Give the frozen arrays of a device, by group and name."""
+    """Return the frozen arrays of a device, by group and name."""
     groups = {}
     with np.load(ARRAYS[device]) as archive:
         for group, shapes in values()["shapes"][device].items():
@@ -59,7 +59,7 @@ def write(device, groups):
 
 
 def weights_of(trained):
-    """Give the weights among the arrays of a trained network, by projection."""
+    """Return the weights among the arrays of a trained network, by projection."""
     prefix = "weights/"
     return {k.removeprefix(prefix): array for k, array in trained.items() if k.startswith(prefix)}
 
@@ -106,7 +106,7 @@ def lines(tree, depth=3):
 
 
 def moved(before, after):
-    """Give the names of what is new, gone, or not the same."""
+    """Return the names of what is new, gone, or not the same."""
     return sorted(
         name
         for name in before.keys() | after.keys()

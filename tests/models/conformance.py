@@ -71,7 +71,7 @@ FIELDS = {
 
 
 def make(model, batch, hidden=(7, 5), **fields):
-    """Give a specification, weights, images, labels and an order with a smaller last batch."""
+    """Return a specification, weights, images, labels and an order with a smaller last batch."""
     specification = Specification.create(
         sizes=(9, *hidden, 4),
         model=model,

@@ -102,7 +102,7 @@ class EquilibriumPropagation:
         return a
 
     def unclipped_step(self, x, u, y=None):
-        """Give the states after a step; nudged if there is a target."""
+        """Return the states after a step; nudged if there is a target."""
         a = self.drive(x, u)
         du = {l: self.rho_prime(u[l]) * a[l] - u[l] for l in self.sizes}
         if y is not None:
@@ -114,7 +114,7 @@ class EquilibriumPropagation:
         return {l: np.clip(v, 0, 1) for l, v in u.items()} if self.clips else u
 
     def settle(self, x, u, n_steps, y=None):
-        """Give the states before the first step, and after each of them."""
+        """Return the states before the first step, and after each of them."""
         trajectory = [u]
         for _ in range(n_steps):
             trajectory.append(self.step(x, trajectory[-1], y))
@@ -124,7 +124,7 @@ class EquilibriumPropagation:
         return {l: np.zeros((n_images, size)) for l, size in self.sizes.items()}
 
     def respond(self, x):
-        """Give the output's states at the end of a free phase."""
+        """Return the output's states at the end of a free phase."""
         return self.settle(x, self.rest(len(x)), self.free_steps)[-1][self.L]
 
     # -- learning -------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class EquilibriumPropagation:
         }
 
     def contrast(self, x, before, after):
-        """Give what two states add to the changes of weights and biases, without eta."""
+        """Return what two states add to the changes of weights and biases, without eta."""
         first, second = self.products(x, before), self.products(x, after)
         return {key: (second[key] - first[key]) / self.beta for key in first}
 
@@ -209,7 +209,7 @@ class EquilibriumPropagation:
         return states, parameters
 
     def nudged_updates(self, x):
-        """Give what each step of the last nudged phase adds, to compare with `backpropagate`.
+        """Return what each step of the last nudged phase adds, to compare with `backpropagate`.
 
         Returns
         -------

@@ -198,7 +198,7 @@ class Perceptron:
         return 0.5 * ((y - self.rate[self.L]) ** 2).sum()
 
     def backpropagate(self, x, y):
-        """Give -dL/d rho(s_l) for every layer and -dL/dW_f for every connection."""
+        """Return -dL/d rho(s_l) for every layer and -dL/dW_f for every connection."""
         self.forward(x)
         L = self.L
         error = {L: y - (softmax(self.s[L]) if self.softmax else self.rate[L])}

@@ -7,11 +7,14 @@ templater of its own leaves Brian2's classes, and thus every other model, untouc
 from __future__ import annotations
 
 import ast
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
 from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -23,7 +26,7 @@ from brian2.utils.stringtools import word_substitute
 
 from ._exceptions import CompilationError
 
-__all__ = ["DenseCodeRunner", "in_standalone"]
+__all__ = ["DenseCodeRunner", "ListedVariables", "in_standalone"]
 
 
 class _CPPNodeRenderer(CPPNodeRenderer):
@@ -65,6 +68,32 @@ class _FractionalOrder(float):
 def in_standalone() -> bool:
     """Whether the active device writes a C++ standalone project."""
     return isinstance(get_device(), CPPStandaloneDevice)
+
+
+class ListedVariables(Variables):
+    """Variables of which only some are listed at times; all can be looked up at any time.
+
+    Brian2 makes a key of all variables that a group lists whenever it looks at a line of code. A
+    projection has those of both its groups, and most of the time to start a network went into it.
+    """
+
+    _listed: frozenset[str] | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        if self._listed is None:
+            return super().__iter__()
+        return iter([name for name in self._variables if name in self._listed])
+
+    @contextlib.contextmanager
+    def listing(self, code: str | Mapping[str, str]) -> Iterator[None]:
+        """List only what some code refers to."""
+        texts = [code] if isinstance(code, str) else list(code.values())
+        names = get_identifiers_recursively(texts, self)
+        self._listed = frozenset(names)
+        try:
+            yield
+        finally:
+            self._listed = None
 
 
 class DenseCodeRunner(CodeRunner):
@@ -111,7 +140,13 @@ class DenseCodeRunner(CodeRunner):
             self.variables = variables
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
-        codeobj = super().create_default_code_object(run_namespace)
+        variables = self.group.variables
+        listed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if isinstance(variables, ListedVariables):
+            self.update_abstract_code(run_namespace=run_namespace)
+            listed = variables.listing(self.abstract_code)
+        with listed:
+            codeobj = super().create_default_code_object(run_namespace)
         if codeobj is not None and isinstance(codeobj, _DenseCPPCodeObject):
             codeobj.compiler_kwds = self._blas
         return codeobj

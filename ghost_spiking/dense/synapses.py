@@ -30,7 +30,7 @@ from brian2.units.fundamentalunits import (
     fail_for_dimension_mismatch,
 )
 
-from ._codeobjects import DenseCodeRunner, in_standalone
+from ._codeobjects import DenseCodeRunner, ListedVariables, in_standalone
 from ._factorise import FactorisationError, Mixed, Side, Term, factorise
 from ._indices import (
     POST,
@@ -267,7 +267,7 @@ class DenseSynapses(Group):
                 )
 
     def _create_variables(self, batch: int | ClampedInput) -> None:
-        variables = self.variables = Variables(self)
+        variables = self.variables = ListedVariables(self)
         shape = (self.n_pre, self.n_post)
         numbers = {
             name: SynapseNumbers(name, self, variables.device, shape)
@@ -510,7 +510,7 @@ class DenseSynapses(Group):
                 updater.codeobj.after_run()
 
     def _readers_of_weights(self) -> Iterator[tuple[str, bool]]:
-        """Return what uses the matrices during a run: names, and whether it is code of the user's."""
+        """Return what uses the matrices during a run, and whether it is code of the user's."""
         for obj in self.contained_objects:
             users = isinstance(obj, CodeRunner) and not isinstance(obj, DenseCodeRunner)
             if users and self._matrices & self._names_in(obj.abstract_code):

@@ -123,6 +123,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     array([0])
     """
 
+    #: The network that has learned, for predictions: to make one takes longer than to ask it.
+    _kept: Simulation | None = None
+
     def __init__(
         self,
         hidden_layer_sizes: Sequence[int] = (100,),
@@ -390,6 +393,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self._become(new, training)
 
     def _become(self, new: GhostClassifier, training: Training) -> None:
+        new._kept = training.simulation
         new.weights_ = training.simulation.weights
         new.history_ = training.history
         new.n_iter_ = len(new.history_)
@@ -412,4 +416,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def _respond(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._simulation().respond(self._rates(X), maximum=1.0)
+        simulation = self._kept = self._kept or self._simulation()
+        simulation.weights = dict(self.weights_)
+        return simulation.respond(self._rates(X), maximum=1.0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the network, which is made anew when it is needed."""
+        state = super().__getstate__()
+        return state | {"_kept": None} if "_kept" in state else state

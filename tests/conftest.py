@@ -1,5 +1,11 @@
 """No test may leave global state behind; compiled programs are kept for one session."""
 
+import gc
+import os
+
+# Tests run side by side, one on each core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import signal
 import sys
 import threading

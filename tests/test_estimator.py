@@ -100,6 +100,19 @@ def test_random_state_decides():
     assert not np.array_equal(first, third)
 
 
+def test_predictions_are_those_of_the_weights():
+    """Though the network that has learned is kept for them."""
+    X, y = iris()
+    classifier = GhostClassifier((10,), epochs=5, **NUMPY).fit(X, y)
+    before, other = classifier.predict_proba(X), deepcopy(classifier)
+    assert other._kept is None
+    classifier.weights_ = classifier.weights_ | {"feedforward_1": np.zeros((10, 4))}
+    assert not np.array_equal(classifier.predict_proba(X), before)
+    np.testing.assert_array_equal(other.predict_proba(X), before)
+    classifier.fit(X, y)
+    np.testing.assert_array_equal(classifier.predict_proba(X), before)
+
+
 def test_pickle_and_joblib(tmp_path):
     X, y = iris()
     classifier = GhostClassifier((10,), epochs=2, random_state=0).fit(X, y)
@@ -240,18 +253,20 @@ def test_fitting_often_leaks_nothing(cache):
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    for _ in range(3):
+    for _ in range(10):  # until memory that earlier tests have left is in use again
         classifier.fit(X, y)
+    objects = len(gc.get_objects())
     programs = set(cache.iterdir())
     temporary = set(Path(tempfile.gettempdir()).glob("ghost-spiking-*"))
     files = len(list(Path("/proc/self/fd").iterdir()))
     before = memory()
-    for _ in range(25):
+    for _ in range(20):
         classifier.fit(X, y)
     assert set(cache.iterdir()) == programs
     assert set(Path(tempfile.gettempdir()).glob("ghost-spiking-*")) == temporary
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert memory() - before < 10
+    assert len(gc.get_objects()) - objects < 1000
 
 
 def interrupt_after(n_epochs, monkeypatch):

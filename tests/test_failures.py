@@ -37,7 +37,7 @@ def full(*arguments, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("place", ["_write_project", "_hash_of", "_compile"])
+@pytest.mark.parametrize("place", ["_write_project", "hash_of", "compile_project"])
 def test_full_cache_leaves_nothing_behind(tmp_path, monkeypatch, place):
     monkeypatch.setattr(standalone, place, full)
     with pytest.raises(CompilationError, match=r"No space left.*make room there"):
@@ -49,7 +49,7 @@ def test_interrupted_build_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupted(directory):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(standalone, "_compile", interrupted)
+    monkeypatch.setattr(standalone, "compile_project", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Simulation(SPECIFICATION, cache=tmp_path)
     assert not entries(tmp_path)

@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import platform
-import re
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,6 +30,7 @@ from brian2.units import second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
 from ._brian import LOCK, alone, fresh_names, require_runtime
+from ._compiler import compile_project, hash_of
 from ._exceptions import CompilationError
 from ._interrupts import deferred
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE, ClampedInput, checked_rows
@@ -46,18 +42,6 @@ __all__ = ["CompiledNetwork", "ProgramResults"]
 #: Without -ffinite-math-only, g++ does not use vector instructions for exp; checks for
 #: non-finite values are made outside of the program.
 COMPILER_FLAGS = ["-w", "-O3", "-ffast-math", "-march=native", "-std=c++11"]
-#: Header with all that most source files include, compiled before them.
-SHARED_HEADER = "shared.h"
-_SHARING = f"""
-HEADER_FLAGS := $(CXXFLAGS)
-CXXFLAGS += -include {SHARED_HEADER}
-$(OBJS): {SHARED_HEADER}.gch
-{SHARED_HEADER}.gch: {SHARED_HEADER}
-\t$(CXX) $(HEADER_FLAGS) -x c++-header $< -o $@
-# Sets and writes all arrays, once; to optimise that would take longer than all the rest.
-objects.o: CXXFLAGS += -O0
-"""
-_INCLUDE = re.compile(r"^#include ?[<\"](?!code_objects/).*$", re.MULTILINE)
 #: Longer than any data set; `ClampedInput` ends the run.
 _ENDLESS = 1e8 * second
 
@@ -176,9 +160,9 @@ class CompiledNetwork:
             scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
             try:
                 self._contents = _write_project(build, scratch, profile)
-                self.directory = self.cache / _hash_of(scratch)
+                self.directory = self.cache / hash_of(scratch)
                 if not self.exists:
-                    self.build_seconds = _compile(scratch)
+                    self.build_seconds = compile_project(scratch)
                     self._install(scratch)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -508,68 +492,3 @@ def _shape_of(variable: ArrayVariable) -> tuple[int, ...] | None:
     if isinstance(owner, DenseSynapses) and variable.name in owner._matrices:
         return (owner.n_pre, owner.n_post)
     return (variable.size,)
-
-
-def _hash_of(directory: Path) -> str:
-    """Hash of the project, of the compiler and of the processor that it is compiled for."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(directory)).encode() + b"\0")
-        digest.update(path.read_bytes() + b"\0")
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    stamp = os.stat(compiler).st_mtime_ns if compiler else 0
-    digest.update(f"{compiler} {stamp} {platform.platform()}".encode())
-    with contextlib.suppress(OSError):
-        flags = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x[:5] == "flags"]
-        digest.update("".join(flags[:1]).encode())
-    return digest.hexdigest()[:24]
-
-
-def _compile(directory: Path) -> float:
-    for tool, packages in (
-        (os.environ.get("CXX", "g++"), "g++ (Debian, Ubuntu), gcc-c++ (Fedora), Xcode (macOS)"),
-        ("make", "make"),
-    ):
-        if shutil.which(tool) is None:
-            raise CompilationError(f"'{tool}' was not found; install the package {packages}")
-    start = time.perf_counter()
-    _share_headers(directory)
-    make = subprocess.Popen(
-        ["make", "-j", str(os.cpu_count() or 1)],
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C ends all compilers at once, and none where someone else handles it.
-        start_new_session=True,
-    )
-    try:
-        _, messages = make.communicate()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(make.pid, signal.SIGKILL)
-        make.communicate()
-        raise
-    if make.returncode:
-        errors = [line for line in messages.splitlines() if "rror" in line]
-        raise CompilationError(f"the C++ compiler failed: {(errors or ['make failed'])[0]}")
-    for path in [*directory.rglob("*.o"), directory / f"{SHARED_HEADER}.gch"]:
-        path.unlink()
-    return time.perf_counter() - start
-
-
-def _share_headers(directory: Path) -> None:
-    """Have the compiler read the headers that all source files include only once.
-
-    There is a source file for each code object, and four fifths of the time would go to the same
-    headers. Dependencies are left out, since everything is compiled once.
-    """
-    sources = [path.read_text() for path in sorted(directory.rglob("*.cpp"))]
-    found = Counter(line for text in sources for line in set(_INCLUDE.findall(text)))
-    common = [line for line in found if found[line] > len(sources) / 3]
-    # Those of the system do not depend on Brian2's, nor on their order.
-    common.sort(key=lambda line: ("objects.h" not in line, line))
-    (directory / SHARED_HEADER).write_text("\n".join(common) + "\n")
-    with open(directory / "makefile", "a") as makefile:
-        makefile.write(_SHARING)
-    (directory / "make.deps").touch()

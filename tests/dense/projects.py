@@ -7,7 +7,7 @@ from pathlib import Path
 from brian2 import prefs, set_device
 from brian2.devices.device import all_devices, reset_device
 
-from ghost_spiking.dense.standalone import _compile
+from ghost_spiking.dense._compiler import compile_project
 
 
 @contextlib.contextmanager
@@ -32,4 +32,4 @@ def project(directory):
 
 def build(device, directory):
     device.build(directory=str(directory), compile=False, run=False)
-    _compile(Path(directory))
+    compile_project(Path(directory))

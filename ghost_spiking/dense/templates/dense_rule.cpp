@@ -4,13 +4,15 @@
 {% import 'macros.cpp' as _macros %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
 {% macro _factor(name, float) %}{% if name %}{{_array(name)}}{% else %}({{float}}*)0{% endif %}{% endmacro %}
+{# Under this name in all namespaces, see _compiler.py. #}
+{% macro _flush() %}void _flush_{{codeobj_name}}() __asm__("dense_flush_{{codeobj_name}}");{% endmacro %}
 {% macro _each(e) %}
 {{_macros.each(e, {'n_pre': n_pre, 'n_post': n_post, 'stored_transposed': false}, variables, get_array_name, scalar_code, vector_code, _array(e.buffer), '_pre * %d + _post' % n_post)}}
 {%- endmacro %}
 {% block extra_headers %}
 {% include 'blas.h' %}
 {% if clamped %}
-void _flush_{{codeobj_name}}();
+{{_flush()}}
 {% endif %}
 {% endblock %}
 
@@ -102,7 +104,7 @@ void _flush_{{codeobj_name}}()
 {% block after_code %}
 {% if clamped %}
     // A run that ends during a presentation leaves complete weights behind.
-    void _flush_{{codeobj_name}}();
+    {{_flush()}}
     _flush_{{codeobj_name}}();
 {% else %}
     // EMPTY_CODE_BLOCK

@@ -417,6 +417,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "weights_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         simulation = self._kept = self._kept or self._simulation()
+        assert self.weights_ is not None
         simulation.weights = dict(self.weights_)
         return simulation.respond(self._rates(X), maximum=1.0)
 

@@ -1,6 +1,5 @@
 """No test may leave global state behind; compiled programs are kept for one session."""
 
-import gc
 import os
 
 # Tests run side by side, one on each core.

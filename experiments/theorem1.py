@@ -50,13 +50,14 @@ def networks(quick, jobs):
 def main(quick, jobs):
     """Measure Theorem 1."""
     where = folder(quick)
+    betas = BETAS[::3] if quick else BETAS
     rows = []
     for depth, trained, probe in networks(quick, jobs):
         after = trained.weights()
         for ghosts, weights in zip(
             GHOSTS, (trained.weights("before rest"), after, idealised(after)), strict=True
         ):
-            for beta in BETAS:
+            for beta in betas:
                 found = probe.errors(weights, beta=beta, nudging_steps=NUDGING_STEPS)
                 rows += [
                     {
@@ -87,10 +88,14 @@ def idealised(weights):
     return ideal
 
 
+def strengths(rows):
+    return sorted({row["beta"] for row in rows})
+
+
 def select(rows, depth, ghosts="learned ghosts"):
     """Return angles and ratios of one network: arrays of shape (layers, betas)."""
     chosen = [row for row in rows if row["hidden_layers"] == depth and row["ghosts"] == ghosts]
-    shape = (len(BETAS), depth)
+    shape = (len(strengths(rows)), depth)
     return tuple(
         np.array([row[key] for row in chosen]).reshape(shape).T for key in ("angle", "ratio")
     )
@@ -102,7 +107,7 @@ def best(rows, depth, ghosts="learned ghosts"):
     Beyond 1, where errors saturate and are far too small, angles may fall again.
     """
     largest = select(rows, depth, ghosts)[0].max(axis=0)
-    return int(largest[: BETAS.index(1.0) + 1].argmin())
+    return int(largest[np.array(strengths(rows)) <= 1].argmin())
 
 
 def report(rows):
@@ -111,7 +116,7 @@ def report(rows):
             angles, ratios = select(rows, depth, ghosts)
             index = best(rows, depth, ghosts)
             print(
-                f"{depth} hidden layers, {ghosts}, beta = {BETAS[index]:g}: angles "
+                f"{depth} hidden layers, {ghosts}, beta = {strengths(rows)[index]:g}: angles "
                 f"{np.round(angles[:, index], 1)}, ratios {np.round(ratios[:, index], 2)}"
             )
 
@@ -124,7 +129,7 @@ def draw(rows, path):
         for layer, values in enumerate(zip(*select(rows, shown, ghosts), strict=True)):
             label = f"layer {layer + 1} of {shown}, {ghosts}"
             for panel, curve in zip(axes[:, 0], values, strict=True):
-                panel.plot(BETAS, curve, style, ms=3, color=COLOURS[layer], label=label)
+                panel.plot(strengths(rows), curve, style, ms=3, color=COLOURS[layer], label=label)
     for panel in axes[:, 0]:
         panel.set_xscale("log")
         panel.set_xlabel(r"nudging strength $\beta$")
@@ -132,7 +137,7 @@ def draw(rows, path):
         index = best(rows, depth)
         layers = np.arange(1, depth + 1)
         for ghosts, style in (("learned ghosts", "o-"), ("ideal ghosts", ".:")):
-            label = f"{depth} hidden, " + rf"$\beta$ = {BETAS[index]:g}"
+            label = f"{depth} hidden, " + rf"$\beta$ = {strengths(rows)[index]:g}"
             for panel, values in zip(axes[:, 1], select(rows, depth, ghosts), strict=True):
                 panel.plot(layers, values[:, index], style, ms=3, color=COLOURS[depth - 1],
                            label=label if ghosts == "learned ghosts" else None)  # fmt: skip

@@ -30,6 +30,9 @@ def cache(tmp_path_factory, worker_id):
         yield folder
 
 
+_tests = itertools.count(1)
+
+
 def _hurry_brian2():
     """Have Brian2 make the keys of its caches faster, which takes half the time of all tests.
 
@@ -57,7 +60,7 @@ def _hurry_brian2():
 
 
 @pytest.fixture(autouse=True)
-def _light(_tests=itertools.count(1)):
+def _light():
     """What Brian2 remembers of all code it has seen is not searched for garbage at each run."""
     yield
     if next(_tests) % 10 == 0:

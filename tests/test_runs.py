@@ -48,11 +48,16 @@ def uninterrupted():
     return whole
 
 
-@pytest.fixture
-def saved(tmp_path):
+@pytest.fixture(scope="module")
+def half_done():
     first = trainer()
     first.run(2)
-    run = Run.of(first, Run.create(tmp_path / "run"))
+    return first
+
+
+@pytest.fixture
+def saved(tmp_path, half_done):
+    run = Run.of(half_done, Run.create(tmp_path / "run"))
     run.save()
     return run
 

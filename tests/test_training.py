@@ -10,10 +10,10 @@ from ghost_spiking.specification import Specification
 from ghost_spiking.training import Training
 
 
-def trainer(**fields):
+def trainer(device="numpy", **fields):
     training, test = load("digits")
     spec = Specification.create(sizes=(64, 32, 10), batch_size=20, **fields)
-    return Training(Simulation(spec, device="numpy"), training.take(400), test.take(100))
+    return Training(Simulation(spec, device=device), training.take(400), test.take(100))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_divergence_in_a_later_epoch_keeps_the_epochs_before():
     {"rate_function": "s / (1 + abs(s))"},
 ])  # fmt: skip
 def test_variants_learn_digits(fields):
-    variant = trainer(**fields)
+    variant = trainer("cpp_standalone", **fields)
     for _ in range(8):
         epoch = variant.run_epoch()
     assert epoch.online_accuracy > 75  # chance is 10

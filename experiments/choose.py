@@ -74,9 +74,9 @@ def main(quick, jobs):
     rows = [
         {
             "candidate": task.name,
-            "epochs": run["epochs"],
-            "train_accuracy": run["train_accuracy"],
-            "held_out_accuracy": run["test_accuracy"],
+            "epochs": task.epochs,
+            "train_accuracy": round(run.train_accuracy, 4),
+            "held_out_accuracy": round(run.test_accuracy, 4),
         }
         for task, run in zip(tasks, run_all(tasks, where, jobs), strict=True)
     ]

@@ -102,8 +102,8 @@ def main(quick, jobs):
         row = {"hidden_layers": depth}
         for feedback in FEEDBACKS:
             run = runs[task(depth, feedback, quick).name]
-            row[f"{feedback}_train_error"] = round(100 - run["train_accuracy"], 4)
-            row[f"{feedback}_test_error"] = round(100 - run["test_accuracy"], 4)
+            row[f"{feedback}_train_error"] = round(100 - run.train_accuracy, 4)
+            row[f"{feedback}_test_error"] = round(100 - run.test_accuracy, 4)
         row |= {"perceptron_rate": trained["rate"]}
         row |= {"perceptron_test_error": round(trained["test_error"], 4)}
         rows.append(row)

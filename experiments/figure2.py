@@ -15,8 +15,11 @@ def main(quick, jobs):
     histories = dynamics_of_ma(quick, jobs)
     drawing, axes = figure(2, 1)
 
-    def series(key):
-        return [[epoch[key] for epoch in history] for history in histories]
+    def series(name):
+        return [[getattr(epoch, name) for epoch in history] for history in histories]
+
+    def total(epoch, kind):
+        return sum(value for name, value in epoch.measurements.items() if name.startswith(kind))
 
     accuracy, norms = axes[:, 0]
     band(accuracy, series("online_accuracy"), COLOURS[1], "training images, while learning")
@@ -27,7 +30,7 @@ def main(quick, jobs):
         ("forward_distance", COLOURS[2], r"$\Vert W^f - V^f\Vert$"),
         ("backward_distance", COLOURS[3], r"$\Vert W^b - V^b\Vert$"),
     ):
-        band(norms, [[sum(n.values()) for n in run] for run in series(key)], colour, label)
+        band(norms, [[total(epoch, key) for epoch in run] for run in histories], colour, label)
     norms.set_ylabel("Frobenius norm")
     norms.set_ylim(bottom=0)
     for panel in axes.flat:

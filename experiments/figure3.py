@@ -19,7 +19,7 @@ def main(quick, jobs):
         ("online_accuracy", COLOURS[1], "training images, while learning"),
         ("test_accuracy", COLOURS[0], "test images"),
     ):
-        errors = [[100 - epoch[key] for epoch in history] for history in histories]
+        errors = [[100 - getattr(epoch, key) for epoch in history] for history in histories]
         band(panel, errors, colour, label)
     panel.set_ylabel("error (%)")
     panel.set_ylim(0, 8)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import time
 import tomllib
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -24,11 +24,11 @@ from tqdm import tqdm
 
 from ghost_spiking import Specification
 from ghost_spiking.datasets import load
-from ghost_spiking.measure import compare_weights
+from ghost_spiking.measure import flatten
 from ghost_spiking.models import model_named
-from ghost_spiking.runs import write_atomically
+from ghost_spiking.runs import Facts, Record, Run, write_atomically
 from ghost_spiking.simulation import Simulation
-from ghost_spiking.training import Training
+from ghost_spiking.training import Epoch, Training
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -115,17 +115,17 @@ class Task:
             return {name: archive[name].astype(float) for name in archive.files}
 
     def load(self, where):
-        """Return the saved run, or None if there is none that fits."""
+        """Return the saved record, or None if there is none that fits."""
         try:
-            text = (where / "runs" / f"{self.name}.json").read_text()
-            saved = {"rest": 0} | json.loads(text)  # early runs do not mention it
+            record = read(where / "runs" / f"{self.name}.json")
         except (OSError, ValueError):
             return None
-        same = all(saved.get(key) == value for key, value in self.description().items())
         # Fields that did not exist when it was saved have their defaults now.
-        same = same and Specification.from_toml(saved["specification"]) == self.specification
+        same = record.facts.notes == self.description() and (
+            Specification.from_toml(record.specification) == self.specification
+        )
         there = not self.keep_weights or self.weights_file().exists()
-        return saved if same and there else None
+        return record if same and there else None
 
     def data(self):
         training, test = load("mnist")
@@ -137,43 +137,61 @@ class Task:
         return Simulation(self.specification, seed=self.seed)
 
     def run(self, where):
-        """Train, save and give the run."""
+        """Train, save and return the record."""
         start = time.perf_counter()
         training, test = self.data()
         simulation = self.simulation()
         trainer = Training(simulation, training, test, self.seed)
-        history = []
-
-        def note(trainer):
-            epoch = trainer.history[-1]
-            history.append(
-                {
-                    "online_accuracy": round(epoch.online_accuracy, 4),
-                    "test_accuracy": round(epoch.test_accuracy, 4),
-                }
-                | compare_weights(self.specification, trainer.simulation.weights)
-            )
-
-        trainer.run(self.epochs, [note])
+        trainer.run(self.epochs)
         if self.rest:
             self.save_weights("before rest", simulation.weights)
             simulation.specification = self.specification.replace(
                 learning_rates={"feedforward": 0.0, "bias": 0.0}
             )
-            trainer.run(self.epochs + self.rest, [note])
-        saved = self.description() | {
-            "specification": self.specification.to_toml(),
-            "train_accuracy": round(trainer.evaluate(training), 4),
-            "test_accuracy": history[-1]["test_accuracy"],
-            "seconds": round(time.perf_counter() - start, 1),
-            "version": version("ghost-spiking"),
-            "history": history,
-        }
+            trainer.run(self.epochs + self.rest)
+            simulation.specification = self.specification
+        facts = Facts.of(trainer, goal=self.epochs + self.rest, notes=self.description())
+        run = Run.of(
+            trainer,
+            where,
+            facts,
+            seconds=time.perf_counter() - start,
+            train_accuracy=trainer.evaluate(training),
+        )
         self.save_weights("", simulation.weights)
         (where / "runs").mkdir(exist_ok=True)
-        text = json.dumps(saved, indent=1) + "\n"
+        text = run.record().model_dump_json(indent=1) + "\n"
         write_atomically(where / "runs" / f"{self.name}.json", text.encode())
-        return saved
+        return run.record()
+
+
+def read(path):
+    """Read a record; those of version 0.1 had fewer facts, and measurements by groups."""
+    saved = json.loads(path.read_text())
+    if "facts" in saved:
+        return Record.model_validate(saved)
+    found = ("specification", "train_accuracy", "test_accuracy", "seconds", "version", "history")
+    notes = {"rest": 0} | {name: value for name, value in saved.items() if name not in found}
+    history = [
+        Epoch(
+            number,
+            row.pop("online_accuracy"),
+            math.nan,
+            row.pop("test_accuracy"),
+            math.nan,
+            math.nan,
+            flatten(row),
+        )
+        for number, row in enumerate(saved["history"], start=1)
+    ]
+    return Record(
+        specification=saved["specification"],
+        facts=Facts(seed=saved["seed"], versions={"ghost-spiking": saved["version"]}, notes=notes),
+        history=tuple(history),
+        seconds=saved["seconds"],
+        train_accuracy=saved["train_accuracy"],
+        test_accuracy=saved["test_accuracy"],
+    )
 
 
 def run_all(tasks, where, jobs):
@@ -189,7 +207,7 @@ def run_all(tasks, where, jobs):
         )
         for name, run in tqdm(work, total=len(missing), unit=" runs"):
             runs[name] = run
-            tqdm.write(f"{name}: {run['test_accuracy']:.2f} % in {run['seconds']:.0f} s")
+            tqdm.write(f"{name}: {run.test_accuracy:.2f} % in {run.seconds:.0f} s")
     return [runs[task.name] for task in tasks]
 
 

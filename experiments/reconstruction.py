@@ -5,6 +5,8 @@ python experiments/reconstruction.py [--quick]
 
 from lab import COLOURS, Task, figure, folder, options, run_all, save_table, specification
 
+#: Of W^b to the transpose of W^f.
+ANGLE = "feedback_alignment[feedforward_2]"
 FEEDBACKS = ("alignment", "reconstruction", "transpose")
 
 
@@ -28,18 +30,18 @@ def main(quick, jobs):
         {
             "feedback": feedback,
             "epoch": number,
-            "alignment_degrees": round(epoch["feedback_alignment"]["feedforward_2"], 3),
-            "held_out_accuracy": epoch["test_accuracy"],
+            "alignment_degrees": round(epoch.measurements[ANGLE], 3),
+            "held_out_accuracy": round(epoch.test_accuracy, 4),
         }
         for feedback, run in zip(FEEDBACKS, runs, strict=True)
-        for number, epoch in enumerate(run["history"], start=1)
+        for number, epoch in enumerate(run.history, start=1)
     ]
     save_table(where / "reconstruction.csv", rows)
     drawing, axes = figure(1, 2)
     for feedback, colour, run in zip(FEEDBACKS, COLOURS, runs, strict=False):
-        epochs = range(1, len(run["history"]) + 1)
-        angles = [epoch["feedback_alignment"]["feedforward_2"] for epoch in run["history"]]
-        errors = [100 - epoch["test_accuracy"] for epoch in run["history"]]
+        epochs = range(1, len(run.history) + 1)
+        angles = [epoch.measurements[ANGLE] for epoch in run.history]
+        errors = [100 - epoch.test_accuracy for epoch in run.history]
         axes[0, 0].plot(epochs, angles, color=colour, label=feedback)
         axes[0, 1].plot(epochs, errors, color=colour, label=feedback)
     axes[0, 0].set_ylabel("angle of $W^b$ to $W^{f\\top}$ (degrees)")

@@ -102,8 +102,8 @@ def main(quick, jobs):
         rows.append(
             {
                 "neurons": number or "rates",
-                "epochs": run["epochs"],
-                "held_out_accuracy": run["test_accuracy"],
+                "epochs": rates.epochs,
+                "held_out_accuracy": round(run.test_accuracy, 4),
                 "angle_1": round(found["feedforward_1"], 2),
                 "angle_2": round(found["feedforward_2"], 2),
             }

@@ -40,7 +40,7 @@ def dynamics_of_ma(quick, jobs):
     seeds = SEEDS[:2] if quick else SEEDS
     units = 100 if quick else 500
     tasks = [task("MA", units, "transpose", seed, quick) for seed in seeds]
-    return [run["history"] for run in run_all(tasks, folder(quick), jobs)]
+    return [run.history for run in run_all(tasks, folder(quick), jobs)]
 
 
 @options
@@ -64,16 +64,21 @@ def main(quick, jobs, finished):
 
 def write(order, runs, where):
     finished = sorted(zip(order, runs, strict=True), key=lambda item: item[0])
-    copied = ("epochs", "train_accuracy", "test_accuracy", "seconds", "version")
     rows = [
         {"model": model, "units": units, "feedback": feedback, "seed": seed}
-        | {key: run[key] for key in copied}
+        | {
+            "epochs": run.facts.notes["epochs"],
+            "train_accuracy": round(run.train_accuracy, 4),
+            "test_accuracy": round(run.test_accuracy, 4),
+            "seconds": round(run.seconds, 1),
+            "version": run.facts.versions["ghost-spiking"],
+        }
         for ((model, units, feedback), seed), run in finished
     ]
     save_table(where / "table1.csv", rows)
     cells = {}
     for (cell, _), run in zip(order, runs, strict=True):
-        cells.setdefault(cell, []).append((run["train_accuracy"], run["test_accuracy"]))
+        cells.setdefault(cell, []).append((run.train_accuracy, run.test_accuracy))
     lines = [
         "| model | units | feedback | train, paper | train, ours | test, paper | test, ours | "
         "difference | runs |",

@@ -18,8 +18,8 @@ def main(quick, jobs):
     )
     (run,) = run_all([task], folder(quick), jobs)
     print(
-        f"784-300-300-10: {run['train_accuracy']:.2f} % of the training images, "
-        f"{run['test_accuracy']:.2f} % of the test images, in {run['seconds']:.0f} s"
+        f"784-300-300-10: {run.train_accuracy:.2f} % of the training images, "
+        f"{run.test_accuracy:.2f} % of the test images, in {run.seconds:.0f} s"
     )
 
 

@@ -40,7 +40,7 @@ from .exceptions import DataError, RunError, SpecificationError, UnknownModelErr
 from .specification import Specification
 from .training import Epoch, Training
 
-__all__ = ["FORMAT", "Facts", "Run", "checksum", "lock", "versions", "write_atomically"]
+__all__ = ["FORMAT", "Facts", "Record", "Run", "checksum", "lock", "versions", "write_atomically"]
 
 #: Version of the layout of a run. Those of format 1 (version 0.1) can be read, but not resumed;
 #: those of format 2 have no `Fingerprint`, and facts in them may be older than their weights.
@@ -137,6 +137,45 @@ class Facts(BaseModel):
             places = " or ".join(f"'{file}'" for file in training.files)
             changes.append("training images or labels" + (f" in {places}" if places else ""))
         return changes
+
+
+class Record(BaseModel):
+    """What is known of a training, without its weights: one JSON text.
+
+    Attributes
+    ----------
+    specification : str
+        The resolved specification, TOML.
+    facts : Facts
+        How it was made: data, engine, seed, versions.
+    history : tuple of Epoch
+        Epochs so far.
+    seconds : float
+        Duration of the training.
+    train_accuracy, test_accuracy : float or None
+        Percent of the images that the weights classify correctly in the end; None if nobody has
+        looked, or the training failed.
+    error : str or None
+        Why it failed.
+
+    Examples
+    --------
+    >>> from ghost_spiking.runs import Facts, Record
+    >>> record = Record(specification="", facts=Facts(seed=3), history=(), seconds=1.0)
+    >>> Record.model_validate_json(record.model_dump_json()) == record
+    True
+    """
+
+    # A loss without test images is nan, which JSON's null is not.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    specification: str
+    facts: Facts
+    history: tuple[Epoch, ...]
+    seconds: float
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +300,17 @@ class Run:
             "train_accuracy": self.train_accuracy,
             "test_accuracy": self.test_accuracy,
         }
+
+    def record(self) -> Record:
+        """Return what is known of it but the weights."""
+        return Record(
+            specification=self.specification.to_toml(),
+            facts=self.facts,
+            history=tuple(self.history),
+            seconds=self.seconds,
+            train_accuracy=self.train_accuracy,
+            test_accuracy=self.test_accuracy,
+        )
 
     def check_data(self, training: Dataset, test: Dataset | None) -> None:
         """Compare images with those of the run.

@@ -27,6 +27,21 @@ def run(tmp_path):
     return run
 
 
+def test_records_of_all_experiments_are_read(monkeypatch):
+    """Also those of version 0.1."""
+    monkeypatch.syspath_prepend(SOURCE)
+    import lab
+
+    paths = [
+        path for path in (SOURCE / "results" / "runs").iterdir() if "perceptron" not in path.name
+    ]
+    assert len(paths) >= 116
+    for path in paths:
+        record = lab.read(path)
+        assert record.history[-1].test_accuracy == pytest.approx(record.test_accuracy)
+        assert len(record.history) == record.facts.notes["epochs"] + record.facts.notes["rest"]
+
+
 def test_table_and_figures(run):
     where, _ = run("table1")
     table = (where / "table1.csv").read_text()
@@ -45,6 +60,9 @@ def test_table_and_figures(run):
     lost.unlink()
     run("table1")
     after = json.loads(lost.read_text())
+    for run in (before, after):
+        for epoch in run["history"]:
+            del epoch["seconds"]
     assert before["history"] == after["history"]
 
     assert len(runs) == 6

@@ -17,7 +17,8 @@ from ghost_spiking.cli import main
 from ghost_spiking.cli.study import study as command
 from ghost_spiking.exceptions import SpecificationError, StudyError
 from ghost_spiking.models.ghost import GhostEquations
-from ghost_spiking.study import Cell, Range, Study, run_study, summarize
+from ghost_spiking.study import Cell, Range, Record, Study, run_study, summarize
+from ghost_spiking.study._cells import read_record
 
 ROOT = Path(__file__).parent.parent
 # In the group that turns errors into one line, as for all commands
@@ -238,9 +239,11 @@ def test_results_are_complete(finished):
     assert [record.key for record in records] == [cell.key for cell in study(GRID).cells]
     for record in records:
         assert record.error is None
-        assert record.held_out_accuracy == record.history[-1]["held_out_accuracy"]
+        assert record.held_out_accuracy == record.history[-1].test_accuracy
         assert Specification.from_toml(record.specification)
-        assert json.loads((folder / "cells" / f"{record.key}.json").read_text())["version"]
+        stored = json.loads((folder / "cells" / f"{record.key}.json").read_text())
+        assert stored["facts"]["versions"]["ghost-spiking"]
+        assert stored["history"][-1]["measurements"]
     rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
     assert len(rows) == 8
     assert [float(row["held_out_accuracy"]) for row in rows] == [
@@ -266,6 +269,28 @@ def test_a_finished_study_trains_nothing(finished, no_training):
     before = stamps(folder)
     assert run_study(study(GRID), folder) == records
     assert stamps(folder) == before
+
+
+def test_records_of_earlier_versions_are_read(finished, tmp_path):
+    """They had a history of four columns, and named the network by its text."""
+    _, records = finished
+    cell, now = study(GRID).cells[0], records[0]
+    old = {
+        "key": cell.earlier_key, "parameters": cell.parameters, "seed": cell.seed,
+        "epochs": cell.epochs, "dataset": cell.dataset, "held_out": cell.held_out,
+        "limit": cell.limit, "specification": now.specification, "held_out_accuracy": 81.5,
+        "online_accuracy": 80.25, "seconds": 2.5, "error": None, "version": "0.1.0",
+        "history": [
+            {"epoch": 1, "online_accuracy": 80.25, "held_out_accuracy": 81.5, "seconds": 2.4}
+        ],
+    }  # fmt: skip
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / f"{cell.earlier_key}.json").write_text(json.dumps(old))
+    record = read_record(tmp_path, cell)
+    assert (record.key, record.seed, record.facts.goal) == (cell.key, cell.seed, cell.epochs)
+    assert (record.held_out_accuracy, record.online_accuracy) == (81.5, 80.25)
+    assert record.history[0].test_accuracy == 81.5
+    assert Record.model_validate_json(record.model_dump_json()).history[0].epoch == 1
 
 
 def test_only_new_cells_are_trained(finished, monkeypatch):

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import model_validator
 
+from .. import runs
 from ..exceptions import CompilationError, StudyError
 from ..specification import Specification
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
+    from ..training import Epoch
 
 __all__ = [
     "Cell",
@@ -36,8 +38,11 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-class Record(BaseModel):
+class Record(runs.Record):
     """What is known of a cell after its training; a JSON file in the folder of a study.
+
+    To what is known of any training, see `ghost_spiking.runs.Record`, it adds which cell it was.
+    The test images are those held out.
 
     Attributes
     ----------
@@ -45,52 +50,56 @@ class Record(BaseModel):
         Hash of all that determines the result, see `Cell`.
     parameters : dict
         Values of the fields that the study varies, by dotted path.
-    seed, epochs, dataset, held_out, limit
+    held_out : int
         As in `Study`.
-    specification : str
-        The resolved specification, TOML.
-    held_out_accuracy : float or None
-        Percent of the held-out images classified correctly after the last epoch; None if the
-        cell has failed.
-    online_accuracy : float or None
-        Percent of the training images classified correctly while learning, in the last epoch.
-    history : list of dict
-        Epoch, both accuracies and seconds, for each epoch.
-    seconds : float
-        Duration of the training.
-    error : str or None
-        Why the cell has failed.
-    version : str
-        Of this package.
 
     Examples
     --------
+    >>> from ghost_spiking.runs import Facts
     >>> from ghost_spiking.study import Record
     >>> record = Record(
-    ...     key="k", parameters={"protocol.beta": 1.0}, seed=0, epochs=1, dataset="digits",
-    ...     held_out=300, limit=None, specification="", held_out_accuracy=90.0,
-    ...     online_accuracy=85.0, history=[], seconds=2.0, error=None, version="0.1.0",
+    ...     key="k", parameters={"protocol.beta": 1.0}, held_out=300, specification="",
+    ...     facts=Facts(dataset="digits", seed=0), history=(), seconds=2.0, test_accuracy=90.0,
     ... )
     >>> print(record)
     protocol.beta = 1.0, seed 0: 90.00 % of the held-out images, 2 s
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     key: str
     parameters: dict[str, Any]
-    seed: int
-    epochs: int
-    dataset: str
     held_out: int
-    limit: int | None
-    specification: str
-    held_out_accuracy: float | None
-    online_accuracy: float | None
-    history: list[dict[str, float]]
-    seconds: float
-    error: str | None
-    version: str
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the initial weights and of the order of images."""
+        return self.facts.seed
+
+    @property
+    def held_out_accuracy(self) -> float | None:
+        """Percent of the held-out images classified correctly after the last epoch, or None."""
+        return self.test_accuracy
+
+    @property
+    def online_accuracy(self) -> float | None:
+        """Percent of the training images classified correctly while learning, in the last epoch."""
+        return self.history[-1].online_accuracy if self.history and not self.error else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier(cls, values: Any) -> Any:
+        """Read a record that a version before 0.2 has written."""
+        if not isinstance(values, dict) or "version" not in values:
+            return values
+        old = dict(values)
+        facts = {name: old.pop(name) for name in ("dataset", "seed", "limit")}
+        facts |= {"goal": old.pop("epochs"), "versions": {"ghost-spiking": old.pop("version")}}
+        old["test_accuracy"] = old.pop("held_out_accuracy")
+        old.pop("online_accuracy")
+        unknown = {"online_loss": math.nan, "test_loss": math.nan}
+        history = [unknown | row for row in old.pop("history")]
+        for row in history:
+            row["test_accuracy"] = row.pop("held_out_accuracy")
+        return old | {"facts": facts, "history": history}
 
     def __str__(self) -> str:
         name = f"{describe(self.parameters)}, seed {self.seed}"
@@ -169,48 +178,39 @@ class Cell:
         from ..training import Training
 
         start = time.perf_counter()
-        history: list[dict[str, float]] = []
         training, held_out = _images(self.dataset, self.held_out, self.limit)
+        trainer = None
         try:
             simulation = Simulation(
                 self.specification, seed=self.seed, data_dtype=training.images.dtype
             )
             trainer = Training(simulation, training, held_out, self.seed)
-
-            def note(trainer: Training) -> None:
-                epoch = trainer.history[-1]
-                history.append(
-                    {
-                        "epoch": epoch.epoch,
-                        "online_accuracy": round(epoch.online_accuracy, 4),
-                        "held_out_accuracy": round(epoch.test_accuracy, 4),
-                        "seconds": round(epoch.seconds, 3),
-                    }
-                )
-
-            trainer.run(self.epochs, [note])
+            trainer.run(self.epochs)
         except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            return self.record(history, time.perf_counter() - start, message)
-        return self.record(history, time.perf_counter() - start)
+            history = trainer.history if trainer else []
+            seconds = time.perf_counter() - start
+            return self.failed(f"{type(error).__name__}: {error}", history, seconds)
+        facts = runs.Facts.of(trainer, dataset=self.dataset, limit=self.limit, goal=self.epochs)
+        seconds = time.perf_counter() - start
+        return self._record(runs.Run.of(trainer, "", facts, seconds=seconds).record())
 
-    def record(
-        self, history: list[dict[str, float]], seconds: float, error: str | None = None
-    ) -> Record:
-        """Make the record of a training that has ended, or failed with an error."""
-        done = {} if error else history[-1]
-        facts = {field: getattr(self, field) for field in vars(self) if field != "specification"}
-        return Record(
-            **facts,
-            key=self.key,
-            specification=self.specification.to_toml(),
-            held_out_accuracy=done.get("held_out_accuracy"),
-            online_accuracy=done.get("online_accuracy"),
-            history=history,
-            seconds=round(seconds, 2),
-            error=error,
-            version=version("ghost-spiking"),
+    def failed(self, error: str, history: Sequence[Epoch] = (), seconds: float = 0.0) -> Record:
+        """Make the record of a training that has failed with an error."""
+        known: dict[str, Any] = {"dataset": self.dataset, "limit": self.limit, "seed": self.seed}
+        facts = runs.Facts(**known, goal=self.epochs, versions=runs.versions())
+        return self._record(
+            runs.Record(
+                specification=self.specification.to_toml(),
+                facts=facts,
+                history=tuple(history),
+                seconds=seconds,
+                error=error,
+            )
         )
+
+    def _record(self, known: runs.Record) -> Record:
+        cell = {"key": self.key, "parameters": self.parameters, "held_out": self.held_out}
+        return Record.model_validate(dict(known) | cell)
 
 
 @lru_cache(maxsize=1)
@@ -267,11 +267,9 @@ def read_record(folder: Path, cell: Cell) -> Record | None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a file that is either complete or not there, even if power fails."""
-    from ..runs import write_atomically
-
     make_folder(path.parent)
     try:
-        write_atomically(path, text.encode())
+        runs.write_atomically(path, text.encode())
     except OSError as error:
         raise StudyError(f"{path}: can't be written: {error}; choose another --out") from None
 

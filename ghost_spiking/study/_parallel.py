@@ -78,7 +78,7 @@ def run_on_dask(cells: Sequence[Cell], address: str) -> Iterator[Record]:
             if future.status == "finished":
                 yield result
             elif future.status == "error" and isinstance(result[1], KilledWorker):
-                yield cell.record([], 0.0, f"every worker that trained it died: {result[1]}")
+                yield cell.failed(f"every worker that trained it died: {result[1]}")
             else:
                 reason = repr(result[1]) if future.status == "error" else future.status
                 raise StudyError(

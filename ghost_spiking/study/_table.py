@@ -33,13 +33,12 @@ def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
 
     Examples
     --------
+    >>> from ghost_spiking.runs import Facts
     >>> from ghost_spiking.study import Record, summarize
     >>> def record(beta, seed, accuracy):
     ...     return Record(
-    ...         key=f"{beta}-{seed}", parameters={"protocol.beta": beta}, seed=seed, epochs=1,
-    ...         dataset="digits", held_out=300, limit=None, specification="",
-    ...         held_out_accuracy=accuracy, online_accuracy=accuracy, history=[], seconds=1.0,
-    ...         error=None, version="0",
+    ...         key=f"{beta}-{seed}", parameters={"protocol.beta": beta}, facts=Facts(seed=seed),
+    ...         held_out=300, specification="", history=(), seconds=1.0, test_accuracy=accuracy,
     ...     )
     >>> best = summarize([record(1.0, 0, 90.0), record(1.0, 1, 92.0), record(3.0, 0, 80.0)])[0]
     >>> best["parameters"], best["mean"], best["seeds"]

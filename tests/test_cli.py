@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -299,3 +301,39 @@ def test_divergence_names_the_rate_and_keeps_the_last_good_run(tmp_path):
     assert result.exit_code == 2
     assert "protocol.learning_rates.feedforward" in result.stderr
     assert not out.exists()
+
+
+FORGETFUL = """
+from ghost_spiking.models.ghost import MA
+
+open({marker!r}, "a").write("loaded ")
+
+class Forgetful(MA):
+    name = "forgetful"
+    hebbian = MA.hebbian.replace("slope_post * rate_pre", "(slope_post * rate_pre - 0.001 * w)")
+"""
+
+
+def test_model_of_a_file(tmp_path):
+    """It trains, and its run is opened only with the file, by the command that was suggested."""
+    file, path, marker = tmp_path / "my models.py", tmp_path / "run", tmp_path / "marker"
+    file.write_text(FORGETFUL.format(marker=str(marker)))
+
+    def shell(*arguments):
+        command = [sys.executable, "-m", "ghost_spiking.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    options = ["--dataset", "digits", "--hidden", 8, "--epochs", 1, "--limit", 200]
+    done = shell("train", "--model", f"{file}:Forgetful", *options, "--out", path)
+    assert done.returncode == 0, done.stderr
+    suggested = shlex.split(re.search(r"; ghost-spiking (.*) draws more", done.stdout)[1])
+    assert suggested == ["show", str(path), "--model", f"{file}:Forgetful"]
+    loaded = marker.read_text()
+    done = shell(*suggested[:2])
+    assert done.returncode == 2
+    assert "forgetful" in done.stderr
+    assert "--model" in done.stderr
+    assert marker.read_text() == loaded, "a run must not load code"
+    done = shell(*suggested)
+    assert done.returncode == 0, done.stderr
+    assert (path / "learning_curves.png").exists()

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -447,4 +448,7 @@ def _report(run: Run, as_json: bool) -> None:
         f"accuracy: {', '.join(accuracies)}, after {len(run.history)} epochs and "
         f"{run.seconds:.0f} s"
     )
-    click.echo(f"saved in {run.path}; ghost-spiking show {run.path} draws more pictures of it")
+    command = ["ghost-spiking", "show", str(run.path)]
+    if isinstance(place := origin(run.specification.network.model), str):
+        command += ["--model", place]  # a run holds no code
+    click.echo(f"saved in {run.path}; {shlex.join(command)} draws more pictures of it")

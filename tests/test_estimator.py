@@ -257,13 +257,14 @@ def test_fitting_often_leaks_nothing(cache):
         classifier.fit(X, y)
     objects = len(gc.get_objects())
     programs = set(cache.iterdir())
-    temporary = set(Path(tempfile.gettempdir()).glob("ghost-spiking-*"))
+    ours = f"ghost-spiking-*-{os.getpid()}-*"  # other processes test as well
+    temporary = set(Path(tempfile.gettempdir()).glob(ours))
     files = len(list(Path("/proc/self/fd").iterdir()))
     before = memory()
     for _ in range(20):
         classifier.fit(X, y)
     assert set(cache.iterdir()) == programs
-    assert set(Path(tempfile.gettempdir()).glob("ghost-spiking-*")) == temporary
+    assert set(Path(tempfile.gettempdir()).glob(ours)) == temporary
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert memory() - before < 10
     assert len(gc.get_objects()) - objects < 1000

@@ -21,6 +21,7 @@ import os
 import platform
 import secrets
 import socket
+import struct
 import threading
 import zipfile
 import zlib
@@ -28,6 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -54,7 +56,7 @@ _PATIENCE = 3.0
 #: What can go wrong when a file is not what it should be.
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, MemoryError),
-    *(zlib.error, zipfile.BadZipFile),
+    *(zlib.error, zipfile.BadZipFile, RuntimeError, SyntaxError, TokenError, struct.error),
 )
 _WEIGHTS = "weights/"
 #: Threads of this process take turns.

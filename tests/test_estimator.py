@@ -224,7 +224,8 @@ def test_what_fails_leaves_a_fitted_classifier_as_it_was(fitted, failure, method
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in after)
     np.testing.assert_equal(after["weights_"], contents["weights_"])
-    assert after["history_"] == contents["history_"]
+    # as dictionaries: since Python 3.13 dataclasses with nan in them are never equal
+    assert [vars(x) for x in after["history_"]] == [vars(x) for x in contents["history_"]]
 
 
 def test_pipeline_and_cross_validation():

@@ -325,7 +325,7 @@ def test_takes_floats_switches_words_and_arrays_of_numpy():
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 2.0, np.float64(2), 2.5, "2", np.str_("2"),
-                                   np.timedelta64(2), np.datetime64("2020"), np.array([2]), None,
+                                   np.timedelta64(2, "s"), np.datetime64("2020"), np.array([2]), None,
                                    2j, np.complex64(2), b"2", np.nan])  # fmt: skip
 def test_what_is_no_whole_number(value):
     for fields in (

@@ -19,7 +19,7 @@ __all__ = ["compile_project", "hash_of"]
 
 _INCLUDE = re.compile(r"^#include ?[<\"](?!code_objects/).*$", re.MULTILINE)
 _FUNCTION = re.compile(r"^void (\w+)\(\);$", re.MULTILINE)
-_SOURCES = re.compile(r"^SRCS = .*$", re.MULTILINE)
+_SOURCES = re.compile(r"^SRCS = (.*)$", re.MULTILINE)
 #: Files that hold together what is run once a step, and nothing that is computed.
 _FRAME = ("main.cpp", "run.cpp", "network.cpp", "synapses_classes.cpp")
 #: More files than this make the compiler read the headers more often than cores can make up for.
@@ -93,8 +93,14 @@ def _bundled(directory: Path, makefile: str) -> str:
             lines += [f"void {f}() {{ {space}::{f}(); }}" for f in _FUNCTION.findall(header)]
         (directory / name).write_text("\n".join(lines) + "\n")
     (directory / "frame.cpp").write_text("".join(f'#include "{name}"\n' for name in _FRAME))
-    listed = " ".join(["objects.cpp", *names, "frame.cpp"])
-    makefile = _SOURCES.sub(f"SRCS = {listed}", makefile)
+    # What is left: the arrays, Brian2's library, and sources that users have added.
+    listed = _SOURCES.search(makefile)
+    others = [
+        name
+        for name in (listed[1].split() if listed else ())
+        if name not in _FRAME and not name.startswith("code_objects/")
+    ]
+    makefile = _SOURCES.sub(f"SRCS = {' '.join([*others, *names, 'frame.cpp'])}", makefile)
     # Sets and writes all arrays, once; to optimise that would take longer than all the rest.
     return makefile + "\nobjects.o: CXXFLAGS += -O0\n"
 

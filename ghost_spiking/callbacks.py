@@ -45,6 +45,7 @@ class Measure:
 
     def __call__(self, training: Training) -> None:
         """Measure after an epoch."""
+        self.probe.adaptation = training.simulation.adaptation
         found = self.probe.measure(training.simulation.weights)
         training.history[-1].measurements.update(found.flat())
 

@@ -144,6 +144,11 @@ def _plasticity(layout: Layout) -> str:
     return text + "\n\n" + " ".join(notes)
 
 
+_ADAPTED = (
+    "adapted to the training images: each unit to its mean, all together to a mean square of 1"
+)
+
+
 def _protocol(spec: Specification, layout: Layout) -> str:
     protocol = spec.protocol
     learning: dict[str, str] = {}
@@ -151,7 +156,8 @@ def _protocol(spec: Specification, layout: Layout) -> str:
         kinds = (item.kind for item in layout.plastic if item.phase == phase.name)
         learning[phase.name] = ", ".join(dict.fromkeys(kinds))
     rows = {
-        STIMULUS: "rates of the input units are clamped to the pixels, between 0 and 1",
+        STIMULUS: "rates of the input units are clamped to `scale * pixel - offset`, "
+        + (_ADAPTED if spec.network.input_adaptation else "the pixels, between 0 and 1"),
         **{
             f"{phase.name} phase": f"{phase.steps} steps of {protocol.time_step:g} tau"
             + (f"; learning: {learning[phase.name]}" if learning[phase.name] else "")

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ._checks import Count, Flag, Fraction, Positive, Section, Whole, check, plain
 from ._scaling import Scaling
+from .adaptation import Adaptation
 from .callbacks import EarlyStopping
 from .datasets import Dataset
 from .exceptions import DataError, DivergenceError, SpecificationError
@@ -284,6 +285,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             self._scaling = Scaling.of(X) if options.scale else None
             self.specification_ = self._specification(options, X.shape[1])
             self._presented = 0
+            self._adaptation: Adaptation | None = None
             self.history_: list[Epoch] = []
             self.weights_: dict[str, np.ndarray] | None = None
             return
@@ -356,6 +358,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             device=plain(self.device),
             seed=self._seed,
             weights=self.weights_,
+            adaptation=self._adaptation,
             data_dtype=np.float32,
         )
         simulation.presented = self._presented
@@ -395,6 +398,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def _become(self, new: GhostClassifier, training: Training) -> None:
         new._kept = training.simulation
         new.weights_ = training.simulation.weights
+        new._adaptation = training.simulation.adaptation
         new.history_ = training.history
         new.n_iter_ = len(new.history_)
         new._presented = training.simulation.presented

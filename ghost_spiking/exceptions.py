@@ -5,6 +5,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "GhostSpikingError",
+    "LearningWarning",
     "RunError",
     "SpecificationError",
     "StudyError",
@@ -132,6 +133,18 @@ class DivergenceError(GhostSpikingError, ArithmeticError):
     projection: str = ""
     field: str = ""
     rate: float = 0.0
+
+
+class LearningWarning(UserWarning):
+    """A training goes on, but does not learn; the message says why, and what to change.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from ghost_spiking.exceptions import LearningWarning
+    >>> warnings.simplefilter("error", LearningWarning)  # to end such trainings
+    >>> warnings.resetwarnings()
+    """
 
 
 class CompilationError(GhostSpikingError, RuntimeError):

@@ -37,6 +37,7 @@ from filelock import FileLock, SoftFileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
+from .adaptation import Adaptation
 from .datasets import Dataset, Fingerprint
 from .exceptions import DataError, RunError, SpecificationError, UnknownModelError
 from .specification import Specification
@@ -59,6 +60,7 @@ _DAMAGE = (
     *(zlib.error, zipfile.BadZipFile, RuntimeError, SyntaxError, TokenError, struct.error),
 )
 _WEIGHTS = "weights/"
+_MEAN, _GAIN = "inputs/mean", "inputs/gain"
 #: Threads of this process take turns.
 _saving, _switching = threading.Lock(), threading.Lock()
 
@@ -204,6 +206,8 @@ class Run:
         Duration of the training so far.
     train_accuracy, test_accuracy : float or None
         Percent of the images that these weights classify correctly; None if nobody has looked.
+    adaptation : Adaptation or None
+        What the input units have adapted to, if they do.
 
     Examples
     --------
@@ -225,6 +229,7 @@ class Run:
     seconds: float = 0.0
     train_accuracy: float | None = None
     test_accuracy: float | None = None
+    adaptation: Adaptation | None = None
 
     @staticmethod
     def create(path: str | os.PathLike[str]) -> Path:
@@ -289,6 +294,7 @@ class Run:
             sum(epoch.seconds for epoch in history) if seconds is None else seconds,
             train_accuracy,
             _test_accuracy(history, training.responses, test_accuracy),
+            simulation.adaptation,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -378,7 +384,7 @@ class Run:
                     f"that of the training is {value}"
                 )
         simulation.weights = {name: weight.copy() for name, weight in self.weights.items()}
-        simulation.presented = self.presented
+        simulation.adaptation, simulation.presented = self.adaptation, self.presented
         training.history[:] = self.history
         training.responses = self.responses.copy()
 
@@ -400,6 +406,8 @@ class Run:
         arrays = {_WEIGHTS + name: weight for name, weight in self.weights.items()}
         arrays |= {name: np.array(value) for name, value in text.items()}
         arrays |= {"presented": np.array(self.presented), "responses": self.responses}
+        if self.adaptation is not None:
+            arrays |= {_MEAN: self.adaptation.mean, _GAIN: np.array(self.adaptation.gain)}
         buffer = io.BytesIO()
         # numpy's annotations take every keyword for its own option allow_pickle
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
@@ -506,6 +514,9 @@ class Run:
                 int(arrays["presented"]),
                 arrays["responses"],
                 **_results(known, history, arrays["responses"]),
+                adaptation=Adaptation(arrays[_MEAN], float(arrays[_GAIN]))
+                if _MEAN in arrays
+                else None,
             )
         except UnknownModelError as error:
             raise RunError(f"'{path}' can't be read without its model: {error}") from None
@@ -645,6 +656,11 @@ def _check_weights(run: Run) -> None:
             )
         if not np.isfinite(found).all():
             raise RunError(f"'{run.path}' is damaged: weights '{name}' are not all finite")
+    network, adaptation = run.specification.network, run.adaptation
+    if network.input_adaptation and (
+        adaptation is None or adaptation.mean.shape != network.sizes[:1]
+    ):
+        raise RunError(f"'{run.path}' is damaged: it lacks what its input units have adapted to")
 
 
 def _rows(history: Sequence[Epoch]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from ._pixels import (
     stored_type,
     type_to_build_for,
 )
+from .adaptation import Adaptation
 from .dense import CompiledNetwork
 from .dense._interrupts import Interrupt, deferred
 from .dense._text import digest_of
@@ -77,6 +78,8 @@ class Simulation:
         Seed of the initial weights, and of other values that are drawn.
     weights : dict of array, optional
         Weights to start with instead.
+    adaptation : Adaptation, optional
+        What input units have adapted to already; see `adapt`.
     data_dtype : dtype, optional
         Type of the pixels that a program is compiled for at once. Pixels of any other type are
         presented as they are too, by a program of their own if need be, which is compiled when
@@ -94,10 +97,15 @@ class Simulation:
         Time that the C++ compiler took so far; 0 if the program was there already.
     weights : dict of array
         Weights by projection, in the paper's shapes (rows are post-synaptic units).
+    adaptation : Adaptation or None
+        What input units have adapted to, if the specification has `input_adaptation`.
     drawn : dict of array
         Values of units that are drawn with the seed, by ``"population.variable"``.
+    states : dict of array
+        All states at the end of the last mini-batch that was learned, by
+        ``"population.variable"``.
     largest_state : float
-        Largest magnitude of any state at the end of the last learning, infinity for nan.
+        Largest magnitude of any of them, infinity for nan.
     presented : int
         Presentations (mini-batches) that it has learned from; may be set, to continue.
     brian : BrianObjects or None
@@ -126,6 +134,7 @@ class Simulation:
         precision: Literal["float32", "float64"] = "float32",
         seed: int = 0,
         weights: Mapping[str, np.ndarray] | None = None,
+        adaptation: Adaptation | None = None,
         data_dtype: Any = np.uint8,
         cache: Path | None = None,
         profile: bool = False,
@@ -141,10 +150,12 @@ class Simulation:
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
             for name in drawn
         }
+        self.adaptation = adaptation if specification.network.input_adaptation else None
         self.presented = 0
         self.drawn = drawn_values(specification, seed)
         self.profile: dict[str, float] = {}
         self.peak_memory_mb: float | None = None
+        self.states: dict[str, np.ndarray] = {}
         self.largest_state = 0.0
         self.brian: BrianObjects | None = None
         self.build_seconds = 0.0
@@ -254,6 +265,9 @@ class Simulation:
         images, maximum = check_images(images, maximum, sizes[0], self.precision)
         labels = check_labels(labels, len(images), sizes[-1])
         order = check_order(order, len(images))
+        if learn:
+            self.adapt(images, maximum)
+        scale, offset = self._input_values(maximum)
         dtype = self._widened(stored_type(images))
         # Compiled before Ctrl-C is put off.
         program = self._program_for(dtype) if self.brian is None else None
@@ -266,7 +280,8 @@ class Simulation:
                 self.specification, learn=learn, nudge=nudge, presented=self.presented
             )
             values |= {name: np.tile(drawn, batch) for name, drawn in self.drawn.items()}
-            values["stimulus.scale"] = 1 / maximum
+            values["stimulus.scale"] = scale
+            values["stimulus.offset"] = offset
             # Brian2 stores weights by pre-synaptic unit first.
             values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
             wanted = [*(f"{name}.w" for name in self.weights), *self._states] if learn else []
@@ -275,16 +290,60 @@ class Simulation:
             else:
                 responses, arrays = self._run_program(program, values, inputs, wanted, progress)
             if learn:
-                largest = float(np.max([np.abs(arrays[name]).max() for name in self._states]))
+                states = {name: np.array(arrays[name]) for name in self._states}
+                largest = float(np.max([np.abs(values).max() for values in states.values()]))
                 self.largest_state = largest if np.isfinite(largest) else float("inf")
                 weights = {
                     name: np.reshape(arrays[f"{name}.w"], weight.shape[::-1]).T.copy()
                     for name, weight in self.weights.items()
                 }
                 presented = self.presented - (-len(responses) // batch)
+                self.states = states
                 self.weights, self.presented = weights, presented
             interrupt.found = {"responses": responses}
         return responses
+
+    def adapt(self, images: np.ndarray, maximum: float = 255.0) -> None:
+        """Let the input units adapt to images, if they do that and have not adapted yet.
+
+        A `Training` does so with its training images, and `present` with the first ones that the
+        network learns from.
+
+        Parameters
+        ----------
+        images : array, shape (n_images, n_inputs)
+            Pixels, numbers of any type.
+        maximum : float, optional
+            The pixel value that means an input of 1.
+
+        Raises
+        ------
+        DataError
+            As in `present`, or from `Adaptation.to`.
+        """
+        if self.specification.network.input_adaptation and self.adaptation is None:
+            sizes = self.specification.network.sizes
+            self.adaptation = Adaptation.to(
+                *check_images(images, maximum, sizes[0], self.precision)
+            )
+
+    def input_rates(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
+        """Return the rates of input units that images lead to, shape (n_images, n_inputs)."""
+        scale, offset = self._input_values(maximum)
+        return np.asarray(images) * scale - offset[: np.shape(images)[1]]
+
+    def _input_values(self, maximum: float) -> tuple[float, np.ndarray]:
+        """Return scale and offset of the input units, of all replicas."""
+        network, batch = self.specification.network, self.specification.protocol.batch_size
+        if not network.input_adaptation:
+            return 1 / maximum, np.zeros(network.sizes[0] * batch)
+        if self.adaptation is None:
+            raise SpecificationError(
+                "network.input_adaptation: the input units of this network adapt to the images "
+                "that it learns from, and it has learned from none: train it, or show it such "
+                "images with Simulation.adapt"
+            )
+        return self.adaptation.values(maximum, batch)
 
     def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Return the responses to images, as from `present`, without learning."""

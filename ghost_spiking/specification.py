@@ -146,6 +146,11 @@ class Specification(Section):
         """The populations and projections of the network."""
         return self.model.layout(self)
 
+    @property
+    def identity(self) -> str:
+        """All there is to the network, values too; two with the same are one network."""
+        return self.layout.identity + ", adapting" * self.network.input_adaptation
+
     def __reduce__(self) -> tuple[Any, ...]:
         # As text, with where a user's model comes from: other processes do not know it.
         return _restore, (self.to_toml(), origin(self.network.model))

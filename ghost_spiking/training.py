@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ._checks import Count, Whole, check
 from .datasets import Dataset
 from .dense._interrupts import deferred
-from .exceptions import DivergenceError, SpecificationError
+from .diagnosis import diagnose
+from .exceptions import DivergenceError, LearningWarning, SpecificationError
 from .measure import compare_weights, flatten
 from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
@@ -47,6 +49,8 @@ class Epoch:
     measurements : dict of str to float
         Distances and angles between weights, see `ghost_spiking.measure.compare_weights`, and
         what callbacks add.
+    warning : str
+        Why the network does not learn, if it does not: see `ghost_spiking.diagnosis.diagnose`.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class Epoch:
     test_loss: float
     seconds: float
     measurements: dict[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass
@@ -110,6 +115,7 @@ class Training:
 
     def __post_init__(self) -> None:
         self.seed = check("Training: seed", self.seed, Whole)
+        self.simulation.adapt(self.training.images, self.training.maximum)
 
     def run(
         self,
@@ -168,6 +174,11 @@ class Training:
         Epoch or None
             Also appended to the history; None if it was stopped.
 
+        Warns
+        -----
+        LearningWarning
+            The network does not learn; the epoch has the same text. Once, until it learns again.
+
         Raises
         ------
         DivergenceError
@@ -218,9 +229,26 @@ class Training:
             time.perf_counter() - start,
             flatten(compare_weights(specification, self.simulation.weights)),
         )
+        # What is the matter, if it does not learn.
+        warning = diagnose(
+            specification,
+            epoch,
+            self.history,
+            responses,
+            labels,
+            n_test=len(self.test) if self.test else 0,
+            presented=self.simulation.presented,
+            states=self.simulation.states,
+            before=before,
+            after=self.simulation.weights,
+        )
+        known = self.history[-1].warning if self.history else ""
+        epoch = replace(epoch, warning=warning)
         with deferred():
             self.history.append(epoch)
             self.responses = np.empty((0, 0))
+        if warning and not known:
+            warnings.warn(warning, LearningWarning, stacklevel=2)
         if progress is not None:
             progress(len(responses), epoch.online_accuracy)
         return epoch

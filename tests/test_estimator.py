@@ -244,7 +244,8 @@ def test_grid_search_on_digits():
     assert not np.isnan(search.cv_results_["mean_test_score"]).any()
 
 
-def test_fitting_often_leaks_nothing(cache):
+def test_fitting_often_leaks_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("GHOST_SPIKING_CACHE", str(tmp_path))  # nobody else compiles there
     X, y = load_digits(return_X_y=True)
     X, y = X[:200], y[:200]
     classifier = GhostClassifier((8,), epochs=1, random_state=0)
@@ -257,14 +258,14 @@ def test_fitting_often_leaks_nothing(cache):
     for _ in range(10):  # until memory that earlier tests have left is in use again
         classifier.fit(X, y)
     objects = len(gc.get_objects())
-    programs = set(cache.iterdir())
+    programs = set(tmp_path.iterdir())
     ours = f"ghost-spiking-*-{os.getpid()}-*"  # other processes test as well
     temporary = set(Path(tempfile.gettempdir()).glob(ours))
     files = len(list(Path("/proc/self/fd").iterdir()))
     before = memory()
     for _ in range(20):
         classifier.fit(X, y)
-    assert set(cache.iterdir()) == programs
+    assert set(tmp_path.iterdir()) == programs
     assert set(Path(tempfile.gettempdir()).glob(ours)) == temporary
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert memory() - before < 10

@@ -215,6 +215,7 @@ def test_no_byte_that_changes_gives_other_numbers(saved):
 
 def test_run_of_version_0_1_can_be_read_but_not_resumed(saved):
     (saved.path / "run.npz").unlink()
+    saved.specification.replace(input_adaptation=False).save(saved.path / "spec.toml")
     np.savez(saved.path / "weights.npz", **saved.weights)
     (saved.path / "run.json").write_text('{"format": 1, "seed": 0, "dataset": "digits"}')
     (saved.path / "history.csv").write_text(

@@ -22,7 +22,7 @@ from ghost_spiking.specification import Specification
 
 
 def test_defaults_at_the_papers_size():
-    spec = Specification.create(sizes=(784, 500, 10))
+    spec = Specification.create(sizes=(784, 500, 10), input_adaptation=False)
     rates = spec.protocol.learning_rates
     assert rates.feedforward == (4.0, 0.2)
     assert rates.ghost_forward == (0.008,)
@@ -325,8 +325,8 @@ def test_takes_floats_switches_words_and_arrays_of_numpy():
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 2.0, np.float64(2), 2.5, "2", np.str_("2"),
-                                   np.timedelta64(2, "s"), np.datetime64("2020"), np.array([2]), None,
-                                   2j, np.complex64(2), b"2", np.nan])  # fmt: skip
+                                   np.timedelta64(2, "s"), np.datetime64("2020"), np.array([2]),
+                                   None, 2j, np.complex64(2), b"2", np.nan])  # fmt: skip
 def test_what_is_no_whole_number(value):
     for fields in (
         {"batch_size": value},

@@ -33,7 +33,8 @@ after = dict(trainer.simulation.weights)
 responses = trainer.simulation.respond(test.images[:500])
 image = int(responses[np.arange(500), test.labels[:500]].argmin())
 print(f"image {image} is a {test.labels[image]}, taken for a {responses[image].argmax()}")
-probe = Probe(specification, test.images[[image]], test.labels[[image]])
+adaptation = trainer.simulation.adaptation  # of the input units, to the training images
+probe = Probe(specification, test.images[[image]], test.labels[[image]], adaptation=adaptation)
 
 # %%
 # A hidden unit
@@ -64,7 +65,8 @@ record(after, "with ghosts that have learned")
 # nudged. This is the error that the unit learns from.
 #
 # Is it right? What backpropagation would tell this unit, with the strength of the nudging as a factor:
-found = backpropagate(specification, after, test.images[[image]] / 255, test.labels[[image]])
+rates = trainer.simulation.input_rates(test.images[[image]])
+found = backpropagate(specification, after, rates, test.labels[[image]])
 print(f"backpropagation: {specification.protocol.beta * found.errors[1][0, unit]:+.3f}")
 
 # %%
@@ -104,7 +106,7 @@ record(before, "before learning")
 # ----------
 # How much of the feedback is left at the end of the prediction phase, over 200 test images, as a fraction of all feedback; and
 # the angle between the errors and those of backpropagation (90 degrees is chance):
-many = Probe(specification, test.images[:200], test.labels[:200])
+many = Probe(specification, test.images[:200], test.labels[:200], adaptation=adaptation)
 for name, weights in (("before learning", before), ("without ghosts", silent), ("learned", after)):
     found = many.measure(weights)
     print(

@@ -51,7 +51,12 @@ axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.88))
 # ghosts learn, and levels off at about 20 degrees; so does that of the weights that learn from it. The output units need no
 # ghosts for their error. The angle of their weights is no smaller all the same, because they are nudged so strongly that
 # they leave the state in which the gradient is taken. With a tenth of the strength it would be a few degrees:
-gentle = Probe(specification.replace(beta=0.3), held_out.images, held_out.labels)
+gentle = Probe(
+    specification.replace(beta=0.3),
+    held_out.images,
+    held_out.labels,
+    adaptation=trainer.simulation.adaptation,  # of the input units, to the training images
+)
 print(gentle.measure(trainer.simulation.weights).update_angle)
 
 # %%

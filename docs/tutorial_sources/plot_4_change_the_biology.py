@@ -45,7 +45,13 @@ for (name, fields), marker in zip(variants.items(), "os^Dv*", strict=True):
     trainer.run(epochs=EPOCHS)
     accuracy = [epoch.test_accuracy for epoch in trainer.history]
     axes.plot(range(1, EPOCHS + 1), accuracy, f"{marker}-", label=name)
-    probe = Probe(specification, held_out.images[:100], held_out.labels[:100], maximum=16)
+    probe = Probe(
+        specification,
+        held_out.images[:100],
+        held_out.labels[:100],
+        maximum=16,
+        adaptation=trainer.simulation.adaptation,
+    )
     found = probe.measure(trainer.simulation.weights)
     print(
         f"{name:28} {accuracy[-1]:5.1f} %, residual {found['residual'][1]:.2f}, "

@@ -13,6 +13,7 @@ import click
 from ..exceptions import DataError, RunError
 
 if TYPE_CHECKING:
+    from ..adaptation import Adaptation
     from ..datasets import Dataset
     from ..measure import Probe
     from ..runs import Run
@@ -72,13 +73,22 @@ own_model = model_option(
 )
 
 
-def probe_of(specification: Specification, test: Dataset, seed: int) -> Probe:
+def probe_of(
+    specification: Specification, test: Dataset, seed: int, adaptation: Adaptation | None
+) -> Probe:
     """Return a probe with the first test images."""
     from ..measure import Probe
 
     # One mini-batch after the other takes longer.
     some = test.take(min(50 if specification.layout.adapts else 200, len(test)))
-    return Probe(specification, some.images, some.labels, maximum=some.maximum, seed=seed)
+    return Probe(
+        specification,
+        some.images,
+        some.labels,
+        maximum=some.maximum,
+        seed=seed,
+        adaptation=adaptation,
+    )
 
 
 def say(text: str) -> None:
@@ -170,6 +180,7 @@ def simulation_of_run(run: Run, data: Dataset) -> Simulation:
         engine=run.facts.engine or "dense",
         precision=run.facts.precision or "float32",
         weights=run.weights,
+        adaptation=run.adaptation,
         seed=run.facts.seed or 0,
         data_dtype=data.images.dtype,
     )

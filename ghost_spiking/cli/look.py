@@ -105,7 +105,7 @@ def _draw(run: Run, dataset: str | None, suffix: str) -> None:
     from ..plotting import save_overview
 
     _, test = data_of_run(run, dataset)
-    probe = probe_of(run.specification, test, run.facts.seed or 0)
+    probe = probe_of(run.specification, test, run.facts.seed or 0, run.adaptation)
     say("measuring and drawing ...")
     drawn = save_overview(
         run.path,
@@ -169,6 +169,7 @@ def trace(
         labels,
         maximum=test.maximum,
         seed=loaded.facts.seed or 0,
+        adaptation=loaded.adaptation,
     )
     recorded = probe.trace(loaded.weights, layer)
     if unit is None:

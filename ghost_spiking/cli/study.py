@@ -68,8 +68,9 @@ def study(
         )
         raise SystemExit(130) from None
     failed = [record for record in records if record.error is not None]
-    for record in failed:
-        click.echo(str(record), err=True)
+    for record in records:
+        if record.error is not None or record.warning:
+            click.echo(str(record), err=True)
     if as_json:
         facts = {"folder": str(folder), "cells": len(records), "failed": len(failed)}
         click.echo(json.dumps(facts | {"summary": summarize(records)}))

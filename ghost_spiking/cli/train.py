@@ -8,12 +8,13 @@ import json
 import math
 import shlex
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..exceptions import DataError, DivergenceError, SpecificationError
+from ..exceptions import DataError, DivergenceError, LearningWarning, SpecificationError
 from ..models import choices, model_named, names, origin
 from ..specification import Specification
 from .common import (
@@ -404,6 +405,8 @@ def _train_epochs(
                 f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % of the training images while "
                 f"learning, {epoch.test_accuracy:.2f} % of the test images, {epoch.seconds:.1f} s"
             )
+            if epoch.warning and not any(one.warning for one in trainer.history[-2:-1]):
+                bar.write(f"warning: {epoch.warning}")
             if time.perf_counter() - last_saved >= 60 * save_every:
                 store()
             if time.perf_counter() - last_drawn > _DRAW_EVERY:
@@ -415,7 +418,9 @@ def _train_epochs(
         if measure:
             callbacks.insert(0, _measuring(trainer))
         try:
-            trainer.run(epochs, callbacks, show)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LearningWarning)  # shown with the epoch
+                trainer.run(epochs, callbacks, show)
         except BaseException as error:
             keep()
             if isinstance(error, DivergenceError):  # with the last good weights
@@ -431,7 +436,10 @@ def _measuring(trainer: Training) -> Any:
     from ..callbacks import Measure
 
     assert trainer.test is not None
-    return Measure(probe_of(trainer.simulation.specification, trainer.test, trainer.seed))
+    simulation = trainer.simulation
+    return Measure(
+        probe_of(simulation.specification, trainer.test, trainer.seed, simulation.adaptation)
+    )
 
 
 def _report(run: Run, as_json: bool) -> None:

@@ -110,7 +110,8 @@ class ClampedInput(Group):
     Attributes
     ----------
     rate : array
-        What the units show, ``scale`` times the stored value. Rows beyond `rows` are zero.
+        What the units show: ``scale`` times the stored value, minus ``offset``. Rows beyond `rows`
+        are zero.
     rows : int
         Number of rows in the present batch; the last one may be smaller.
     step : int
@@ -121,6 +122,8 @@ class ClampedInput(Group):
         Time steps for each presentation; may be set.
     scale : float
         Factor from stored values to rates; may be set.
+    offset : array
+        What is subtracted, for each unit; may be set.
 
     Examples
     --------
@@ -177,6 +180,7 @@ class ClampedInput(Group):
         variables.add_arange("i", self.n_units * self.batch)
         float_dtype = prefs.core.default_float_dtype
         variables.add_array("rate", size=len(self), dtype=float_dtype, read_only=True)
+        variables.add_array("offset", size=len(self), dtype=float_dtype)
         variables.add_array("scale", size=1, dtype=float_dtype, scalar=True, index="0")
         for counter in ("step", "steps", "rows", "presentation", "_number"):
             variables.add_array(counter, size=1, dtype=np.int32, scalar=True, index="0")
@@ -187,7 +191,10 @@ class ClampedInput(Group):
             when="before_start",
             order=order,
             name=f"{self.name}_advance",
-            needed_variables=["rate", "scale", "step", "steps", "rows", "presentation", "_number"],
+            needed_variables=[
+                *("rate", "scale", "offset"),
+                *("step", "steps", "rows", "presentation", "_number"),
+            ],
             template_kwds={
                 "n_units": self.n_units,
                 "batch": self.batch,
@@ -283,7 +290,9 @@ class ClampedInput(Group):
             shown = order[first : first + self.batch]
             rows[0] = len(shown)
             rate = variables["rate"].get_value().reshape(self.batch, self.n_units)
-            rate[: len(shown)] = data[shown] * variables["scale"].get_value()[0]
+            offset = variables["offset"].get_value().reshape(self.batch, self.n_units)
+            scale = variables["scale"].get_value()[0]
+            rate[: len(shown)] = data[shown] * scale - offset[: len(shown)]
             rate[len(shown) :] = 0
         if step[0] == steps[0] - 1:
             last = (presentation[0] + 1) * self.batch >= len(order)

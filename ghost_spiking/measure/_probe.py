@@ -11,6 +11,7 @@ from brian2.monitors.statemonitor import StateMonitor
 
 from .._checks import Whole, check
 from .._pixels import check_images, check_labels
+from ..adaptation import Adaptation
 from ..dense._brian import alone
 from ..exceptions import DataError
 from ..models import Signal
@@ -89,6 +90,8 @@ class Probe:
         The pixel value that means a rate of 1.
     seed : int, optional
         Seed of values that are drawn for units, of a lesion say.
+    adaptation : Adaptation, optional
+        What the input units have adapted to, if the specification has `input_adaptation`.
 
     Raises
     ------
@@ -117,6 +120,7 @@ class Probe:
         *,
         maximum: float = 255.0,
         seed: int = 0,
+        adaptation: Adaptation | None = None,
     ) -> None:
         if len(images) == 0:
             raise DataError("there are no images to measure with")
@@ -133,6 +137,7 @@ class Probe:
             device="numpy",
             precision="float64",
             seed=seed,
+            adaptation=adaptation,
         )
         sizes = specification.network.sizes
         images, self._maximum = check_images(images, maximum, sizes[0], np.dtype(np.float64))
@@ -161,6 +166,15 @@ class Probe:
                 name=f"{signal.population}_{signal.variable}_trace",
             )
         brian.network.add(*self._monitors.values())
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """What the input units have adapted to; may be set."""
+        return self._simulation.adaptation
+
+    @adaptation.setter
+    def adaptation(self, adaptation: Adaptation | None) -> None:
+        self._simulation.adaptation = adaptation
 
     # -- presenting -------------------------------------------------------------------
 
@@ -333,7 +347,7 @@ class Probe:
         return self._compare(nudged, beta, self._gradients(weights))
 
     def _gradients(self, weights: Mapping[str, np.ndarray]) -> Gradients:
-        rates = self._images / self._maximum
+        rates = self._simulation.input_rates(self._images, maximum=self._maximum)
         return backpropagate(self.specification, weights, rates, self._labels)
 
     def _compare(

@@ -55,6 +55,9 @@ class Network(Section):
         where the rate of output units is s_L itself.
     biases : bool
         Whether units have a bias, the weight from a unit whose rate is always 1.
+    input_adaptation : bool
+        Whether input units adapt to the mean and contrast of the images that the network learns
+        from, see `ghost_spiking.adaptation.Adaptation`; not in the paper.
     initial_weights : InitialWeights
         How weights start.
 
@@ -72,6 +75,7 @@ class Network(Section):
     rate_function: str
     loss: Annotated[str, Field(pattern="^(squared_error|cross_entropy)$")]
     biases: Flag
+    input_adaptation: Flag = False
     initial_weights: InitialWeights
 
     @field_validator("rate_function")

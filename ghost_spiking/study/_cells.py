@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from .. import runs
-from ..exceptions import CompilationError, StudyError
+from ..exceptions import CompilationError, LearningWarning, StudyError
 from ..specification import Specification
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ class Record(runs.Record):
         """Percent of the training images classified correctly while learning, in the last epoch."""
         return self.history[-1].online_accuracy if self.history and not self.error else None
 
+    @property
+    def warning(self) -> str:
+        """Why the network does not learn, if it did not in the last epoch."""
+        return self.history[-1].warning if self.history else ""
+
     @model_validator(mode="before")
     @classmethod
     def _earlier(cls, values: Any) -> Any:
@@ -105,9 +111,8 @@ class Record(runs.Record):
         name = f"{describe(self.parameters)}, seed {self.seed}"
         if self.error is not None:
             return f"{name}: failed: {self.error}"
-        return (
-            f"{name}: {self.held_out_accuracy:.2f} % of the held-out images, {self.seconds:.0f} s"
-        )
+        found = f"{self.held_out_accuracy:.2f} % of the held-out images, {self.seconds:.0f} s"
+        return f"{name}: {found}" + (f"; {self.warning}" if self.warning else "")
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ class Cell:
     @property
     def key(self) -> str:
         """Hash of all that determines the result: what the network is, not how it is written."""
-        return self._hash(self.specification.layout.identity)
+        return self._hash(self.specification.identity)
 
     @property
     def earlier_key(self) -> str:
@@ -185,7 +190,9 @@ class Cell:
                 self.specification, seed=self.seed, data_dtype=training.images.dtype
             )
             trainer = Training(simulation, training, held_out, self.seed)
-            trainer.run(self.epochs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LearningWarning)  # part of the record
+                trainer.run(self.epochs)
         except Exception as error:
             history = trainer.history if trainer else []
             seconds = time.perf_counter() - start

@@ -246,7 +246,7 @@ class Study(Section):
         for values in itertools.product(*self.grid.values()):
             parameters = dict(zip(self.grid, values, strict=True))
             specification = self._specification(parameters)
-            identity = specification.layout.identity
+            identity = specification.identity
             if identity in found:
                 raise SpecificationError(
                     f"grid: '{describe(found[identity][1])}' and '{describe(parameters)}' are "
@@ -259,7 +259,7 @@ class Study(Section):
         found: dict[str, tuple[Specification, dict[str, Any]]] = {}
         for parameters in itertools.islice(sample.draw(), 100 * sample.samples):
             specification = self._specification(parameters)
-            found.setdefault(specification.layout.identity, (specification, parameters))
+            found.setdefault(specification.identity, (specification, parameters))
             if len(found) == sample.samples:
                 return found
         raise SpecificationError(

@@ -66,7 +66,7 @@ def table_of(found: Iterable[Record | None]) -> str:
     """Return a CSV table with a row for each record that there is."""
     records = [record for record in found if record is not None]
     file = io.StringIO()
-    columns = ["seed", "held_out_accuracy", "online_accuracy", "seconds", "error", "key"]
+    columns = ["seed", "held_out_accuracy", "online_accuracy", "seconds", "error", "warning", "key"]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*records[0].parameters, *columns])
     for record in records:

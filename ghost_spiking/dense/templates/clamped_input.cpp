@@ -67,12 +67,13 @@ bool is_over()
         const size_t rows = std::min<size_t>({{batch}}, order.size() - first);
         {{_value('rows')}} = rows;
         const {{float}} scale = {{_value('scale')}};
+        const {{float}}* __restrict offset = {{get_array_name(variables['offset'])}};
         {{float}}* __restrict rate = {{get_array_name(variables['rate'])}};
         for (size_t row = 0; row < rows; row++)
         {
             const {{data_type}}* __restrict shown = &data[(size_t)order[first + row] * {{n_units}}];
             for (size_t unit = 0; unit < {{n_units}}; unit++)
-                rate[row * {{n_units}} + unit] = scale * shown[unit];
+                rate[row * {{n_units}} + unit] = scale * shown[unit] - offset[row * {{n_units}} + unit];
         }
         for (size_t i = rows * {{n_units}}; i < (size_t){{batch * n_units}}; i++)
             rate[i] = 0;

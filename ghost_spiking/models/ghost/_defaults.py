@@ -28,6 +28,13 @@ __all__ = ["defaults"]
 #: Factors on the learning rates of W^f and of ghosts, by rate function.
 _FACTORS = {"sigmoid": (1.0, 1.0), "hard_sigmoid": (1.0, 1.0), "softplus": (0.02, 0.05)}
 _OTHER_FACTORS = (0.15, 0.25)
+#: The mean of |x|^2 of MNIST, for which rates of the first layer were found.
+_MNIST = 88.0
+#: The standard deviation of what units of the first layer receive from it at the start, with a
+#: gain of 1 and 500 units.
+_DRIVE = 0.37
+#: Images after which the rates of W^f have halved.
+_IMAGES = 400_000
 
 
 def defaults(
@@ -67,6 +74,9 @@ def defaults(
     batch = protocol.get("batch_size", 100 if paired else 1)
     aligning = all(mode == "alignment" for mode in network.get("feedback", ("transpose",)))
     noise = max(1.0, 100 / batch) ** 0.5
+    # Rates that are given were meant for inputs as they are.
+    adapting = network.get("input_adaptation", "feedforward" not in rates)
+    n_inputs = graph.sizes[0]
 
     if paired:
         ghosts = tuple(graph.sizes[layer] for layer in graph.feedback_sources)
@@ -97,16 +107,20 @@ def defaults(
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
-        if softmax and paired and pre == 0:
+        if softmax and paired and pre == 0 and adapting:
+            rate = 700.0 / (1 + n_inputs) * between
+        elif softmax and paired and pre == 0:
             # What a step does is the rate times the power of the input, here of features between
             # 0 and 1, and nothing bounds the linear outputs that it moves.
             rate = 250.0 / (1 + 0.25 * graph.sizes[0]) * between
         elif softmax and paired and post == top:
-            rate = 0.05 * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
+            strength = 0.2 if adapting else 0.05
+            rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
         else:
-            rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate) * between
+            power = _MNIST / (1 + n_inputs) if adapting else 1.0
+            rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate * power) * between
         return rate * steepness / noise
 
     n_ghosts = dict(zip(graph.feedback_sources, ghosts, strict=True))
@@ -121,7 +135,17 @@ def defaults(
         last = 0.3 if paired else 1.0
         gains = [last if post == top else 1.0 for _, post in graph.connections]
 
-    if softmax and paired:
+    def spread(gain: float, post: int) -> float:
+        """Return the gain with which adapted inputs drive units as much as MNIST does."""
+        sizes = n_inputs + graph.sizes[post]
+        return max(_DRIVE * gain, 1.0 * softmax) * (sizes / (2 * n_inputs)) ** 0.5
+
+    if adapting:
+        gains = [
+            spread(gain, post) if pre == 0 else max(gain, 1.0 * (softmax and paired))
+            for (pre, post), gain in zip(graph.connections, gains, strict=True)
+        ]
+    elif softmax and paired:
         # Units see few features as well as many: their states vary by about 1.
         gains = [
             max(gain, (2 * (graph.sizes[0] + graph.sizes[post]) / graph.sizes[0]) ** 0.5)
@@ -131,7 +155,10 @@ def defaults(
         ]
 
     def imitation(post: int) -> float:
-        return imitate / sum(graph.sizes[pre] for pre in graph.below(post)) / noise
+        # Rates between 0 and 1 have a mean square of 1/4 or so, those of adapted inputs 1.
+        weight = 4 if adapting else 1
+        sizes = (graph.sizes[pre] * (1 if pre else weight) for pre in graph.below(post))
+        return imitate / sum(sizes) / noise
 
     def cancellation(pre: int) -> float:
         rate = cancel / sum(n_ghosts[post] for post in graph.above(pre))
@@ -143,6 +170,10 @@ def defaults(
     )
     nearest = _nearest(graph.connections, feedforward)
     ghost_nearest = _nearest(graph.into(graph.feedback_sources), ghost_forward)
+    bias = tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1))
+    if adapting and rates.get("feedforward") is None:
+        # The input of a bias is 1; beside hundreds of others it would hardly learn.
+        bias = (bias[0] * max(1.0, (1 + n_inputs) / 100), *bias[1:])
     ones = (1.0,) * len(graph.feedback_connections)
     copies = paired and (deep or softmax or not bounded) and network.get("dale") is not True
     return {
@@ -152,6 +183,7 @@ def defaults(
             "rate_function": "sigmoid",
             "loss": "squared_error",
             "biases": True,
+            "input_adaptation": adapting,
             "dale": False,
             "lesion": 0.0,
             "initial_weights": {
@@ -173,11 +205,12 @@ def defaults(
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
             "feedforward_onset": 0,
-            "half_life": 0,
+            "half_life": max(1, _IMAGES // batch) if adapting else 0,
+            "schedule": "inverse_time" if adapting else "exponential",
             "ghost_rate": 0.2,
             "learning_rates": {
                 "feedforward": feedforward,
-                "bias": tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1)),
+                "bias": bias,
                 "ghost_forward": ghost_forward,
                 "ghost_bias": tuple(
                     ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse

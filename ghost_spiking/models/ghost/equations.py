@@ -29,8 +29,7 @@ class GhostEquations:
 
     #: What all populations share. ``step`` counts the time steps of a presentation,
     #: ``presentation`` the mini-batches of a run, ``presented`` those before it. ``prediction``
-    #: and ``nudging`` are 1 while the rules of that phase are at work; ``nudging`` falls to half
-    #: in every half-life.
+    #: and ``nudging`` are 1 while the rules of that phase are at work; ``nudging`` falls with age.
     protocol_unit = """
 step : integer (linked)
 presentation : integer (linked)
@@ -45,7 +44,15 @@ beta : 1 (constant, shared)
 nudge = int(step >= prediction_steps) : 1 (shared)
 age = presentation + presented : integer (shared)
 prediction = (1 - nudge) * int(step >= ghost_delay) * int(age >= ghost_onset) : 1 (shared)
-nudging = nudge * int(age >= feedforward_onset) * exp(-decay * age) : 1 (shared)
+nudging = nudge * int(age >= feedforward_onset) * remaining : 1 (shared)
+"""
+    #: Schedules of W^f: what remains of its learning rates. Half after every half-life, or
+    #: half after one, a third after two, a fourth after three.
+    exponential = """
+remaining = exp(-decay * age) : 1 (shared)
+"""
+    inverse_time = """
+remaining = 1 / (1 + decay * age) : 1 (shared)
 """
     #: The part of it that every population refers to.
     gates = """

@@ -187,10 +187,11 @@ class GhostModel(GhostEquations, Model):
     def protocol_population(self, specification: Specification) -> Population:
         """Return the unit that opens and closes the gates of the phases."""
         protocol: Any = specification.protocol
+        inverse = protocol.schedule == "inverse_time"
         return Population(
             "protocol",
             1,
-            self.protocol_unit,
+            self.protocol_unit + (self.inverse_time if inverse else self.exponential),
             description="gates of the phases",
             links={name: f"{STIMULUS}.{name}" for name in ("step", "presentation")},
             parameters={
@@ -200,7 +201,7 @@ class GhostModel(GhostEquations, Model):
                 "ghost_delay": protocol.ghost_delay,
                 "ghost_onset": protocol.ghost_onset,
                 "feedforward_onset": protocol.feedforward_onset,
-                "decay": np.log(2) / protocol.half_life if protocol.half_life else 0.0,
+                "decay": (1 if inverse else np.log(2)) / (protocol.half_life or np.inf),
             },
             replicated=False,
         )
@@ -544,7 +545,12 @@ class GhostModel(GhostEquations, Model):
         if protocol.feedforward_onset:
             rows["W^f learns from"] = f"mini-batch {protocol.feedforward_onset} on"
         if protocol.half_life:
-            rows["rates of W^f"] = f"halve every {protocol.half_life} mini-batches"
+            time = f"{protocol.half_life} mini-batches"
+            rows["rates of W^f"] = (
+                f"fall as 1 / (1 + age / {time})"
+                if protocol.schedule == "inverse_time"
+                else f"halve every {time}"
+            )
         return rows
 
 

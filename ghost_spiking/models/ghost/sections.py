@@ -155,6 +155,9 @@ class GhostProtocol(Protocol):
     half_life : int
         Presentations after which the learning rates of W^f have halved, 0 for constant rates.
         Ghosts go on learning, and catch up.
+    schedule : {"exponential", "inverse_time"}
+        How they go on: half after each half-life; or 1 / (1 + presentations / half-life), which
+        suits any number of epochs.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : GhostLearningRates
@@ -171,5 +174,6 @@ class GhostProtocol(Protocol):
     ghost_onset: Whole
     feedforward_onset: Whole
     half_life: Whole
+    schedule: Literal["exponential", "inverse_time"]
     ghost_rate: Number
     learning_rates: GhostLearningRates

@@ -269,17 +269,57 @@ def means(rows):
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 
-def table(rows, fashion):
-    """Return a table for people, with a column for each learner."""
-    known = means(rows)
-    found = []
-    for data in (*image_rows(fashion), *TABLES):
-        row = {"data": data}
-        for learner in (*LEARNERS, RIVAL, f"{RIVAL}, 10,000 images"):
-            value = known.get((data, learner))
-            row[learner] = "" if value is None else f"{value:.2f}"
-        found.append(row)
-    return found
+def rival_of(learner, data, known):
+    """Return the accuracy of the rival that saw the same images."""
+    fewer = known.get((data, f"{RIVAL}, 10,000 images")) if learner.startswith("MB") else None
+    return known.get((data, RIVAL)) if fewer is None else fewer
+
+
+def table(known, kinds):
+    """Return rows for people, with a column for each learner."""
+    learners = (*LEARNERS, RIVAL, f"{RIVAL}, 10,000 images")
+    return [
+        {"data": data}
+        | {
+            learner: f"{known[data, learner]:.2f}" if (data, learner) in known else ""
+            for learner in learners
+        }
+        for data in kinds
+    ]
+
+
+def draw(known, kinds):
+    """Draw how far learners are from the rival, for each kind of data."""
+    drawing, panels = lab.figure(width=6.4, height=5.2)
+    panel = panels[0, 0]
+    n_images = sum(data not in TABLES for data in kinds)
+    for rows, points in ((range(n_images), 1), (range(n_images, len(kinds)), 2)):
+        for row in rows:
+            panel.fill_betweenx([row - 0.5, row + 0.5], -points, points, color="0.92", lw=0)
+    for number, learner in enumerate(LEARNERS):
+        model, feedback, loss = learner.split()
+        places, differences = [], []
+        for row, data in enumerate(kinds):
+            rival = rival_of(learner, data, known)
+            if (data, learner) in known and rival is not None:
+                places.append(row + (number - 3.5) / 12)
+                differences.append(known[data, learner] - rival)
+        panel.plot(
+            np.clip(differences, -8, 4),
+            places,
+            marker="o" if feedback == "transpose" else "^",
+            markersize=4,
+            linestyle="",
+            color=lab.COLOURS[2 * (model == "MB") + (loss == "cross_entropy")],
+            markerfacecolor=None if feedback == "transpose" else "none",
+            label=f"{model}, {feedback}, {loss.replace('_', '-')}",
+        )
+    panel.axvline(0, color="0.3", linewidth=1)
+    panel.set_yticks(range(len(kinds)), kinds, fontsize=7)
+    panel.set_ylim(len(kinds) - 0.5, -0.5)
+    panel.set_xlabel(f"accuracy, points above {RIVAL}'s (cut off at -8 and 4)")
+    drawing.legend(loc="outside lower center", ncols=2, fontsize=7, frameon=False)
+    return drawing
 
 
 @click.option("--fashion", help="Folder with Fashion-MNIST.")
@@ -301,12 +341,13 @@ def main(quick, jobs, fashion, only):
     for row in tqdm(work, total=len(missing), unit=" fits"):
         append(path, row)
         tqdm.write(f"{row['data']}, {row['learner']}, {row['seed']}: {row['accuracy']:.2f} %")
-    rows = table(read(path).values(), fashion)
-    lab.save_table(where / "zoo_means.csv", rows)
-    for row in rows:
-        click.echo(
-            "  ".join(str(value).rjust(9) for value in list(row.values())[1:]) + f"  {row['data']}"
-        )
+    known, kinds = means(read(path).values()), [*image_rows(fashion or "fashion"), *TABLES]
+    kinds = [data for data in kinds if any(data == one for one, _ in known)]
+    lab.save_table(where / "zoo_means.csv", table(known, kinds))
+    draw(known, kinds).savefig(where / "zoo.png")
+    for row in table(known, kinds):
+        data, *values = row.values()
+        click.echo(" ".join(value.rjust(6) for value in values) + f"  {data}")
 
 
 if __name__ == "__main__":

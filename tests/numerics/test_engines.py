@@ -192,18 +192,27 @@ def test_options_agree_with_oracle(engine, batch, model, option):
     assert_agreement(engine, make(batch, model=model, **OPTIONS[option]))
 
 
-def test_half_life_counts_presentations_of_all_runs():
-    spec, weights, images, labels, order = make(4, half_life=2)
+@pytest.mark.parametrize(
+    ("schedule", "remaining"),
+    [
+        ("exponential", [1, 0.5**0.5, 0.5, 0.5**1.5, 0.25, 0.5**2.5]),
+        ("inverse_time", [1, 2 / 3, 1 / 2, 2 / 5, 1 / 3, 2 / 7]),
+    ],
+)
+def test_half_life_counts_presentations_of_all_runs(schedule, remaining):
+    spec, weights, images, labels, order = make(4, half_life=2, schedule=schedule)
     oracle = oracle_of(spec, weights)
+    at_first = dict(oracle.eta)
     sim = Simulation(spec, device="numpy", precision="float64", weights=weights)
-    slower = 0.5 ** (1 / 2)
     batches = [order[first : first + 4] for first in range(0, len(order), 4)]
-    for _ in range(2):
-        sim.present(images, labels, order=order)
-        for batch in batches:
-            oracle.run(images / 255, np.eye(4)[labels], batch, 4)
-            for symbol in ("W_f", "b_W"):
-                oracle.eta[symbol] = {k: eta * slower for k, eta in oracle.eta[symbol].items()}
+    for number in range(6):
+        if number % 3 == 0:
+            sim.present(images, labels, order=order)
+        for symbol in ("W_f", "b_W"):
+            oracle.eta[symbol] = {
+                key: eta * remaining[number] for key, eta in at_first[symbol].items()
+            }
+        oracle.run(images / 255, np.eye(4)[labels], batches[number % 3], 4)
     assert_weights(sim.weights, oracle, 1e-10)
 
 

@@ -196,7 +196,7 @@ def test_options_agree_with_oracle(engine, batch, model, option):
     ("schedule", "remaining"),
     [
         ("exponential", [1, 0.5**0.5, 0.5, 0.5**1.5, 0.25, 0.5**2.5]),
-        ("inverse_time", [1, 2 / 3, 1 / 2, 2 / 5, 1 / 3, 2 / 7]),
+        ("inverse_time", [1, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]),
     ],
 )
 def test_half_life_counts_presentations_of_all_runs(schedule, remaining):

@@ -17,13 +17,17 @@ that they started from had been found by looking at the test error. What the num
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...rate_functions import LINEAR, rate_function
 
 if TYPE_CHECKING:
     from ...graph import Graph
 
-__all__ = ["defaults"]
+__all__ = ["bounded", "defaults"]
 
 #: Factors on the learning rates of W^f and of ghosts, by rate function.
 _FACTORS = {"sigmoid": (1.0, 1.0), "hard_sigmoid": (1.0, 1.0), "softplus": (0.02, 0.05)}
@@ -34,7 +38,9 @@ _MNIST = 88.0
 #: gain of 1 and 500 units.
 _DRIVE = 0.37
 #: Images after which the rates of W^f have halved.
-_IMAGES = 400_000
+_IMAGES = 600_000
+#: Rate of rules of ghosts that are relative to the power of rates: stable below 4 if dt is tau / 2.
+_NORMALISED = 1.5
 
 
 def defaults(
@@ -98,23 +104,23 @@ def defaults(
         beta, cancel = beta / 3, cancel / 4
     name = network.get("rate_function", "sigmoid")
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
-    bounded = steepness == 1.0  # rates are between 0 and 1
+    positive = steepness == 1.0  # rates are between 0 and 1
     # Homeostasis keeps the ghosts of MB sparse.
-    sparse = not paired and bounded
-    if not bounded:
+    sparse = not paired and positive
+    if not positive:
         ghost_gain = 1.0
         cancel = cancel if paired else 5.0
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
         if softmax and paired and pre == 0 and adapting:
-            rate = 700.0 / (1 + n_inputs) * between
+            rate = 500.0 / (1 + n_inputs) * between * (1.0 if positive else 0.3)
         elif softmax and paired and pre == 0:
             # What a step does is the rate times the power of the input, here of features between
             # 0 and 1, and nothing bounds the linear outputs that it moves.
             rate = 250.0 / (1 + 0.25 * graph.sizes[0]) * between
         elif softmax and paired and post == top:
-            strength = 0.2 if adapting else 0.05
+            strength = 0.1 if adapting else 0.05
             rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
@@ -154,19 +160,31 @@ def defaults(
             for (pre, post), gain in zip(graph.connections, gains, strict=True)
         ]
 
-    def imitation(post: int) -> float:
-        # Rates between 0 and 1 have a mean square of 1/4 or so, those of adapted inputs 1.
-        weight = 4 if adapting else 1
-        sizes = (graph.sizes[pre] * (1 if pre else weight) for pre in graph.below(post))
-        return imitate / sum(sizes) / noise
+    normalised = protocol.get("normalised", adapting)
 
-    def cancellation(pre: int) -> float:
-        rate = cancel / sum(n_ghosts[post] for post in graph.above(pre))
+    def normalises(layer: int) -> bool:
+        """Tell whether rules are relative to the power of this layer's rates."""
+        function = LINEAR if softmax and layer == top else rate_function(name)
+        return normalised and layer > 0 and not bounded(function.function)
+
+    def imitation(pre: int, post: int) -> float:
+        below = graph.below(post)
+        if normalises(pre):
+            return _NORMALISED / len(below) / noise
+        # Adapted inputs have a mean square of 1, other rates of about 1/4.
+        weights = {0: 4 if adapting else 1}
+        return imitate / sum(graph.sizes[k] * weights.get(k, 1) for k in below) / noise
+
+    def cancellation(pre: int, post: int) -> float:
+        above = graph.above(pre)
+        rate = cancel / sum(n_ghosts[layer] for layer in above)
+        if normalises(post):
+            rate = _NORMALISED / len(above)
         return rate / noise if paired else rate  # MB needs it fast, within each image
 
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
-        imitation(post) for _, post in graph.into(graph.feedback_sources)
+        imitation(*pair) for pair in graph.into(graph.feedback_sources)
     )
     nearest = _nearest(graph.connections, feedforward)
     ghost_nearest = _nearest(graph.into(graph.feedback_sources), ghost_forward)
@@ -175,7 +193,7 @@ def defaults(
         # The input of a bias is 1; beside hundreds of others it would hardly learn.
         bias = (bias[0] * max(1.0, (1 + n_inputs) / 100), *bias[1:])
     ones = (1.0,) * len(graph.feedback_connections)
-    copies = paired and (deep or softmax or not bounded) and network.get("dale") is not True
+    copies = paired and (deep or softmax or not positive) and network.get("dale") is not True
     return {
         "network": {
             "feedback": ("transpose",) * len(graph.feedback_targets),
@@ -207,22 +225,39 @@ def defaults(
             "feedforward_onset": 0,
             "half_life": max(1, _IMAGES // batch) if adapting else 0,
             "schedule": "inverse_time" if adapting else "exponential",
+            "normalised": adapting,
             "ghost_rate": 0.2,
             "learning_rates": {
                 "feedforward": feedforward,
                 "bias": bias,
                 "ghost_forward": ghost_forward,
                 "ghost_bias": tuple(
-                    ghost_nearest.get(layer, 0.0) if paired else 0.05 / noise * sparse
+                    min(ghost_nearest.get(layer, 0.0), 0.1 if normalised else np.inf)
+                    if paired
+                    else 0.05 / noise * sparse
                     for layer in graph.feedback_sources
                 ),
-                "ghost_feedback": tuple(cancellation(pre) for pre, _ in graph.feedback_connections),
+                "ghost_feedback": tuple(cancellation(*pair) for pair in graph.feedback_connections),
                 "feedback": tuple(
                     0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
                 ),
             },
         },
     }
+
+
+def bounded(function: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Tell whether rates stay about 1 whatever the states.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking.models.ghost._defaults import bounded
+    >>> bounded(np.tanh), bounded(np.exp), bounded(lambda s: s)
+    (True, False, False)
+    """
+    with np.errstate(all="ignore"):
+        return bool((np.abs(function(np.array([-60.0, -10.0, 10.0, 60.0]))) <= 2).all())
 
 
 def _nearest(connections: tuple[tuple[int, int], ...], values: tuple[Any, ...]) -> dict[int, Any]:

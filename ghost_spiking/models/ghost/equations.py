@@ -46,13 +46,13 @@ age = presentation + presented : integer (shared)
 prediction = (1 - nudge) * int(step >= ghost_delay) * int(age >= ghost_onset) : 1 (shared)
 nudging = nudge * int(age >= feedforward_onset) * remaining : 1 (shared)
 """
-    #: Schedules of W^f: what remains of its learning rates. Half after every half-life, or
-    #: half after one, a third after two, a fourth after three.
+    #: Schedules of W^f: what remains of its learning rates. Half after every half-life; or all for
+    #: half of one, half after one, a fourth after two, an eighth after four.
     exponential = """
 remaining = exp(-decay * age) : 1 (shared)
 """
     inverse_time = """
-remaining = 1 / (1 + decay * age) : 1 (shared)
+remaining = 1 / clip(2 * decay * age, 1, 1e300) : 1 (shared)
 """
     #: The part of it that every population refers to.
     gates = """
@@ -130,6 +130,20 @@ dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post 
     cancellation = """
 dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
 """
+    #: The same two where rates are not bounded (not in the paper): relative to the sum of squared
+    #: pre-synaptic rates, so that a step stays below the difference that it is to remove.
+    normalised_imitation = """
+dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + power_pre) / tau_post \
+: 1 (clock-driven)
+"""
+    normalised_cancellation = """
+dw/dt = eta * prediction_post * error_post * rate_pre / (1 + power_pre) / tau_post : 1 \
+(clock-driven)
+"""
+    #: The sum is formed by a unit that all units of a layer project to, and that tells it to all.
+    power_unit = ""
+    squaring = "total_post = rate_pre**2 : 1 (summed)"
+    telling = "power_post = total_pre : 1 (summed)"
     #: Not in the paper, biases of the ghosts of MB: they keep the ghosts' mean rate at the goal.
     homeostasis = """
 dw/dt = eta * prediction_post * (goal - rate_post) * rate_pre / tau_post : 1 (clock-driven)

@@ -30,7 +30,7 @@ from .._language import (
 )
 from .._model import Choice, Model
 from .._registry import register
-from ._defaults import defaults
+from ._defaults import bounded, defaults
 from .equations import GhostEquations
 from .sections import GhostNetwork, GhostProtocol
 
@@ -160,6 +160,7 @@ class GhostModel(GhostEquations, Model):
                 *(self.ghost_population(specification, k) for k in graph.feedback_sources),
                 *self._bias_units(network),
                 *([self._normaliser()] if softmax else []),
+                *(self.power_population(name) for name in self._with_power(specification)),
             ),
             projections=(
                 *(self.feedforward(specification, *pair) for pair in graph.connections),
@@ -172,6 +173,11 @@ class GhostModel(GhostEquations, Model):
                 *(self.ghost_feedback(specification, *pair) for pair in back),
                 *(self._biases(specification) if network.biases else []),
                 *(self._softmax(top) if softmax else []),
+                *(
+                    projection
+                    for name in self._with_power(specification)
+                    for projection in self.power(name)
+                ),
             ),
             readout=Readout(
                 f"pyramidal_{top}",
@@ -277,7 +283,35 @@ class GhostModel(GhostEquations, Model):
             "normaliser", 1, self.normaliser, description="sum of the softmax", order=-1
         )
 
+    def power_population(self, name: str) -> Population:
+        """Return the unit that sums the squared rates of a population."""
+        return Population(
+            f"power_{name}", 1, self.power_unit, description="sum of squared rates", order=-1
+        )
+
+    def _with_power(self, specification: Specification) -> list[str]:
+        """Return populations whose rates are pre-synaptic in a normalised rule of ghosts."""
+        network: Any = specification.network
+        ghosts = [
+            f"ghost_{layer}"
+            for layer in network.graph.feedback_sources
+            if normalised(specification, layer)
+        ]
+        senders = sorted({pre for pre, _ in network.ghost_connections})
+        pyramidal = [
+            _layer(layer) for layer in senders if self.paired and normalised(specification, layer)
+        ]
+        return ghosts + pyramidal
+
     # -- projections ------------------------------------------------------------------
+
+    def power(self, name: str) -> list[Projection]:
+        """Return what a population and its power unit tell each other."""
+        unit = f"power_{name}"
+        return [
+            Projection(f"squaring_{name}", name, unit, self.squaring),
+            Projection(f"telling_{name}", unit, name, self.telling),
+        ]
 
     def feedforward(self, specification: Specification, pre: int, post: int) -> Projection:
         """Return W^f of one connection, and with it W^b where that is the transpose."""
@@ -333,11 +367,13 @@ class GhostModel(GhostEquations, Model):
         elif gains.ghost_distribution == "normal":
             start = Normal(start.bound / np.sqrt(3))  # type: ignore[attr-defined]
         drive = self.drive.format(into="feedforward")
+        normalises = normalised(specification, pre)
+        rule = self.normalised_imitation if normalises else self.imitation
         return Projection(
             projection_name("ghost_forward", pre, post),
             _layer(pre),
             f"ghost_{post}",
-            self.imitation + drive + self.learning_rate if self.paired else drive + self.fixed,
+            rule + drive + self.learning_rate if self.paired else drive + self.fixed,
             start,
             eta=protocol.learning_rates.ghost_forward[place] if self.paired else None,
             rate_field="ghost_forward",
@@ -361,11 +397,13 @@ class GhostModel(GhostEquations, Model):
             start = Uniform.glorot(
                 network.ghosts_of(post), network.sizes[pre], gain, positive=network.dale
             )
+        normalises = normalised(specification, post)
+        rule = self.normalised_cancellation if normalises else self.cancellation
         return Projection(
             projection_name("ghost_feedback", pre, post),
             f"ghost_{post}",
             _layer(pre),
-            self.cancellation + self.drive.format(into="ghost_feedback") + self.learning_rate,
+            rule + self.drive.format(into="ghost_feedback") + self.learning_rate,
             start,
             eta=protocol.learning_rates.ghost_feedback[place],
             rate_field="ghost_feedback",
@@ -547,7 +585,7 @@ class GhostModel(GhostEquations, Model):
         if protocol.half_life:
             time = f"{protocol.half_life} mini-batches"
             rows["rates of W^f"] = (
-                f"fall as 1 / (1 + age / {time})"
+                f"fall to half in {time}, as 1 / age"
                 if protocol.schedule == "inverse_time"
                 else f"halve every {time}"
             )
@@ -587,6 +625,15 @@ class MB(GhostModel):
     name = "MB"
     summary = "any number of ghosts, with fixed random input"
     paired = False
+
+
+def normalised(specification: Specification, layer: int) -> bool:
+    """Tell whether rules are relative to the power of rates of this layer, or of its ghosts."""
+    protocol: Any = specification.protocol
+    network = specification.network
+    return (
+        protocol.normalised and layer > 0 and not bounded(network.rate_function_of(layer).function)
+    )
 
 
 def _layer(layer: int) -> str:

@@ -156,8 +156,11 @@ class GhostProtocol(Protocol):
         Presentations after which the learning rates of W^f have halved, 0 for constant rates.
         Ghosts go on learning, and catch up.
     schedule : {"exponential", "inverse_time"}
-        How they go on: half after each half-life; or 1 / (1 + presentations / half-life), which
-        suits any number of epochs.
+        How they fall: by half in each half-life; or not at all for half of one, and from then on
+        in inverse proportion to the number of presentations, which suits any number of epochs.
+    normalised : bool
+        Whether rules of ghosts are relative to the sum of squared pre-synaptic rates, where these
+        are not bounded; not in the paper.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : GhostLearningRates
@@ -175,5 +178,6 @@ class GhostProtocol(Protocol):
     feedforward_onset: Whole
     half_life: Whole
     schedule: Literal["exponential", "inverse_time"]
+    normalised: Flag
     ghost_rate: Number
     learning_rates: GhostLearningRates

@@ -39,7 +39,7 @@ class Oracle:
     def __init__(self, edges, weights, *, model="MA", feedback=None, biases=True, k=0.5, beta=3.0,
                  prediction_steps=12, nudging_steps=8, eta=None, rho="sigmoid", softmax=False,
                  dale=False, intact=None, ghost_delay=0, ghost_onset=0, feedforward_onset=0,
-                 ghost_rate=0.5):  # fmt: skip
+                 ghost_rate=0.5, normalised=()):  # fmt: skip
         self.edges, self.model, self.biases = edges, model, biases
         self.L = max(l for _, l in edges)
         self.back = [(i, j) for i, j in edges if i > 0]
@@ -53,6 +53,8 @@ class Oracle:
         self.dale, self.intact = dale, intact or {}
         self.ghost_delay, self.ghost_rate = ghost_delay, ghost_rate
         self.ghost_onset, self.feedforward_onset = ghost_onset, feedforward_onset
+        # populations whose rates are unbounded, as (kind, layer)
+        self.normalised = normalised
         self.presentations = 0
         # a bias is the weight from a unit whose rate is 1
         self.w = {name: {key: m.copy() for key, m in group.items()} for name, group in
@@ -84,6 +86,12 @@ class Oracle:
         linear = self.softmax and l == self.L and self.model == "MA"
         rate = self.g[l] if linear else self.rho(self.g[l])
         return rate * self.intact.get(l, 1.0)
+
+    def relative(self, rate, kind, l):
+        """Divide the rates of each image by one and the sum of their squares."""
+        if (kind, l) not in self.normalised:
+            return rate
+        return rate / (1.0 + (rate * rate).sum(axis=1, keepdims=True))
 
     def b(self, l, kind="W"):
         drive = sum(self.rate(i) @ self.w[f"{kind}_f"][i, j].T for i, j in self.edges if j == l)
@@ -121,12 +129,14 @@ class Oracle:
                 if self.model == "MA":  # eq. (3)
                     for i, j in self.edges:
                         if j == l:
-                            change("V_f", (i, j), self.s[l] - self.g[l], self.rate(i))
+                            pre = self.relative(self.rate(i), "s", i)
+                            change("V_f", (i, j), self.s[l] - self.g[l], pre)
                 if self.biases:
                     aim = self.ghost_rate - self.ghost_rate_of(l)
                     change("b_V", l, self.s[l] - self.g[l] if self.model == "MA" else aim, ones)
             for i, j in self.back:
-                change("V_b", (i, j), self.t(i) - self.c(i), self.ghost_rate_of(j))  # eq. (4), (6)
+                pre = self.relative(self.ghost_rate_of(j), "g", j)
+                change("V_b", (i, j), self.t(i) - self.c(i), pre)  # eq. (4), (6)
             for l, mode in self.feedback.items():
                 if mode == "reconstruction":
                     guess = self.t(l) + (self.w["b_W_b"][l][:, 0] if self.biases else 0)

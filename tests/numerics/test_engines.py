@@ -84,7 +84,17 @@ def oracle_of(spec, weights, seed=0):
         ghost_onset=protocol.ghost_onset,
         feedforward_onset=protocol.feedforward_onset,
         ghost_rate=protocol.ghost_rate,
+        normalised=unbounded(network) if protocol.normalised else (),
     )
+
+
+def unbounded(network):
+    """Name the populations that documented normalisation is for, as the oracle does."""
+    hidden = network.rate_function == "softplus"
+    top = network.n_layers
+    found = [(kind, layer) for kind in "sg" for layer in range(1, top) if hidden]
+    linear = network.loss == "cross_entropy" and network.model == "MA"
+    return found + [("g", top)] * (linear or hidden)
 
 
 def make(batch, hidden=(7, 5), model="MA", seed=0, **fields):
@@ -164,6 +174,13 @@ OPTIONS = {
         "time_step": 0.1,
         "learning_rates": {"feedforward": 0.1, "ghost_forward": 0.1, "ghost_feedback": 0.1},
     },
+    "softplus, normalised": {
+        "rate_function": "softplus",
+        "normalised": True,
+        "time_step": 0.1,
+        "learning_rates": {"feedforward": 0.1, "ghost_forward": 1.3, "ghost_feedback": 1.1},
+    },
+    "cross-entropy, normalised": {"loss": "cross_entropy", "normalised": True},
     "expression": {"rate_function": "s / (1 + abs(s))"},
     "cross-entropy": {"loss": "cross_entropy"},
     "Dale": {"dale": True},

@@ -114,7 +114,12 @@ def defaults(
 
     def hebbian(pre: int, post: int) -> float:
         if softmax and paired and pre == 0 and adapting:
-            rate = 500.0 / (1 + n_inputs) * between * (1.0 if positive else 0.3)
+            rate = (
+                500.0
+                / (1 + n_inputs)
+                * between
+                * (1.0 if bounded(rate_function(name).function) else 0.3)
+            )
         elif softmax and paired and pre == 0:
             # What a step does is the rate times the power of the input, here of features between
             # 0 and 1, and nothing bounds the linear outputs that it moves.
@@ -162,14 +167,14 @@ def defaults(
 
     normalised = protocol.get("normalised", adapting)
 
-    def normalises(layer: int) -> bool:
-        """Tell whether rules are relative to the power of this layer's rates."""
-        function = LINEAR if softmax and layer == top else rate_function(name)
+    def normalises(layer: int, linear: bool) -> bool:
+        """Tell whether rules are relative to the power of the rates of these units."""
+        function = LINEAR if linear else rate_function(name)
         return normalised and layer > 0 and not bounded(function.function)
 
     def imitation(pre: int, post: int) -> float:
         below = graph.below(post)
-        if normalises(pre):
+        if normalises(pre, linear=False):
             return _NORMALISED / len(below) / noise
         # Adapted inputs have a mean square of 1, other rates of about 1/4.
         weights = {0: 4 if adapting else 1}
@@ -178,7 +183,7 @@ def defaults(
     def cancellation(pre: int, post: int) -> float:
         above = graph.above(pre)
         rate = cancel / sum(n_ghosts[layer] for layer in above)
-        if normalises(post):
+        if normalises(post, linear=softmax and paired and post == top):
             rate = _NORMALISED / len(above)
         return rate / noise if paired else rate  # MB needs it fast, within each image
 

@@ -289,17 +289,25 @@ class GhostModel(GhostEquations, Model):
             f"power_{name}", 1, self.power_unit, description="sum of squared rates", order=-1
         )
 
+    def _normalised(self, specification: Specification, function: Any, layer: int = 1) -> bool:
+        """Tell whether rules of ghosts are relative to the power of such pre-synaptic rates."""
+        protocol: Any = specification.protocol
+        return protocol.normalised and layer > 0 and not bounded(function.function)
+
     def _with_power(self, specification: Specification) -> list[str]:
         """Return populations whose rates are pre-synaptic in a normalised rule of ghosts."""
         network: Any = specification.network
         ghosts = [
             f"ghost_{layer}"
             for layer in network.graph.feedback_sources
-            if normalised(specification, layer)
+            if self._normalised(specification, self.ghost_rate_function(network, layer))
         ]
         senders = sorted({pre for pre, _ in network.ghost_connections})
         pyramidal = [
-            _layer(layer) for layer in senders if self.paired and normalised(specification, layer)
+            _layer(layer)
+            for layer in senders
+            if self.paired
+            and self._normalised(specification, network.rate_function_of(layer), layer)
         ]
         return ghosts + pyramidal
 
@@ -367,7 +375,7 @@ class GhostModel(GhostEquations, Model):
         elif gains.ghost_distribution == "normal":
             start = Normal(start.bound / np.sqrt(3))  # type: ignore[attr-defined]
         drive = self.drive.format(into="feedforward")
-        normalises = normalised(specification, pre)
+        normalises = self._normalised(specification, network.rate_function_of(pre), pre)
         rule = self.normalised_imitation if normalises else self.imitation
         return Projection(
             projection_name("ghost_forward", pre, post),
@@ -397,7 +405,7 @@ class GhostModel(GhostEquations, Model):
             start = Uniform.glorot(
                 network.ghosts_of(post), network.sizes[pre], gain, positive=network.dale
             )
-        normalises = normalised(specification, post)
+        normalises = self._normalised(specification, self.ghost_rate_function(network, post))
         rule = self.normalised_cancellation if normalises else self.cancellation
         return Projection(
             projection_name("ghost_feedback", pre, post),
@@ -625,15 +633,6 @@ class MB(GhostModel):
     name = "MB"
     summary = "any number of ghosts, with fixed random input"
     paired = False
-
-
-def normalised(specification: Specification, layer: int) -> bool:
-    """Tell whether rules are relative to the power of rates of this layer, or of its ghosts."""
-    protocol: Any = specification.protocol
-    network = specification.network
-    return (
-        protocol.normalised and layer > 0 and not bounded(network.rate_function_of(layer).function)
-    )
 
 
 def _layer(layer: int) -> str:

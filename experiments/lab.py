@@ -75,8 +75,9 @@ class Task:
     """One training run.
 
     `held_out` images are taken from the training set, and evaluated instead of the test set;
-    `images` limits the training set. In `rest` further epochs only ghosts (and learned feedback)
-    learn, so that what they still have to catch up with shows.
+    `images` limits the training set in quick runs, which also test with fewer. In `rest` further
+    epochs only ghosts (and learned feedback) learn, so that what they still have to catch up with
+    shows.
     """
 
     name: str
@@ -131,7 +132,9 @@ class Task:
         training, test = load("mnist")
         if self.held_out:
             training, test = training.split(self.held_out, seed=0)
-        return (training.take(self.images) if self.images else training), test
+        if self.images:  # a quick run
+            training, test = training.take(self.images), test.take(min(len(test), 2000))
+        return training, test
 
     def simulation(self):
         return Simulation(self.specification, seed=self.seed)

@@ -34,7 +34,7 @@ class Measure:
     >>> from ghost_spiking.measure import Probe
     >>> training, test = load("digits")
     >>> specification = Specification.create(sizes=(64, 20, 10))
-    >>> trainer = Training(Simulation(specification, device="numpy"), training.take(200), test)
+    >>> trainer = Training(Simulation(specification, device="numpy"), training.take(800), test)
     >>> probe = Probe(specification, test.images[:50], test.labels[:50], maximum=test.maximum)
     >>> trainer.run(epochs=1, callbacks=[Measure(probe)])
     >>> 0 < trainer.history[0].measurements["error_angle[1]"] < 90

@@ -70,6 +70,23 @@ def diagnose(
     str
         One or two sentences: what is seen, its likely cause and what to change. Empty if the
         network learns.
+
+    Examples
+    --------
+    `Training` asks it after each epoch, and an `Epoch` has what it says:
+
+    >>> import warnings
+    >>> from ghost_spiking import Simulation, Specification, Training
+    >>> from ghost_spiking.datasets import load
+    >>> from ghost_spiking.exceptions import LearningWarning
+    >>> still = {"feedforward": 0.0, "bias": 0.0}
+    >>> specification = Specification.create(sizes=(64, 8, 10), batch_size=5, learning_rates=still)
+    >>> trainer = Training(Simulation(specification), load("digits")[0])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", LearningWarning)
+    ...     trainer.run(epochs=2)
+    >>> [epoch.warning[:56] for epoch in trainer.history]
+    ['', 'after epoch 2 the network answers no better than at chan']
     """
     if presented < PATIENCE[0] or epoch.epoch * len(labels) < PATIENCE[1]:
         return ""
@@ -114,20 +131,22 @@ def _of_a_constant(specification: Specification, labels: np.ndarray) -> float:
 
 
 def _falling(epoch: Epoch, history: Sequence[Epoch], n_training: int, n_test: int) -> str:
+    """Tell whether two epochs in a row were worse than the best one before."""
     for name, what, n in (
         ("test_accuracy", "test images", n_test),
         ("online_accuracy", "training images", n_training),
     ):
-        now = getattr(epoch, name)
-        known = [getattr(one, name) for one in history]
-        if not n or not known or np.isnan(now):
+        *known, last, now = [np.nan, *(getattr(one, name) for one in (*history, epoch))]
+        if not n or len(known) < 2 or np.isnan(now):
             continue
-        best = max(known)
-        error = ((best * (100 - best) + now * (100 - now)) / n) ** 0.5
-        if best - now > max(_FALL[0], _FALL[1] * error):
+        best = float(np.nanmax(known))
+        found = max(last, now)
+        error = ((best * (100 - best) + found * (100 - found)) / n) ** 0.5
+        if best - found > max(_FALL[0], _FALL[1] * error):
+            when = history[known.index(best) - 1].epoch
             return (
-                f"the accuracy is falling: {now:.2f} % of the {what} after epoch {epoch.epoch}, "
-                f"{best:.2f} % after epoch {history[known.index(best)].epoch}"
+                f"the accuracy is falling: {last:.2f} and {now:.2f} % of the {what} after epochs "
+                f"{epoch.epoch - 1} and {epoch.epoch}, {best:.2f} % after epoch {when}"
             )
     return ""
 

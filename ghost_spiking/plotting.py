@@ -383,14 +383,14 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
     >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.adaptation import Adaptation
     >>> from ghost_spiking.measure import Probe
     >>> from ghost_spiking.plotting import plot_trace
     >>> from ghost_spiking.values import initial_weights
     >>> specification = Specification.create(sizes=(4, 3, 2))
     >>> images = np.array([[0, 80, 160, 240]], dtype=np.uint8)
-    >>> trace = Probe(specification, images, np.array([0])).trace(
-    ...     initial_weights(specification, seed=0), layer=1
-    ... )
+    >>> probe = Probe(specification, images, np.array([0]), adaptation=Adaptation.to(images))
+    >>> trace = probe.trace(initial_weights(specification, seed=0), layer=1)
     >>> axes = plot_trace(trace, 0, 0, Figure().subplots(3, sharex=True))
     >>> [panel.get_ylabel() for panel in axes]
     ['state', 'feedback', 'error']

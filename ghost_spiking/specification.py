@@ -47,8 +47,8 @@ class Specification(Section):
     --------
     >>> from ghost_spiking import Specification
     >>> specification = Specification.create(sizes=(784, 500, 10), beta=2.0)
-    >>> specification.protocol.learning_rates.feedforward
-    (4.0, 0.2)
+    >>> specification.protocol.nudging_steps, specification.protocol.batch_size
+    (12, 100)
     """
 
     network: SerializeAsAny[Network]

@@ -123,7 +123,7 @@ def projection_rates(specification: Specification) -> dict[str, float]:
     >>> from ghost_spiking import Specification
     >>> from ghost_spiking.values import projection_rates
     >>> rates = projection_rates(Specification.create(sizes=(784, 500, 10)))
-    >>> rates["feedforward_1"], rates["ghost_forward_2"]
-    (4.0, 0.008)
+    >>> rates["feedforward_2"], rates["ghost_forward_2"]
+    (0.2, 0.008)
     """
     return {item.name: item.eta for item in specification.layout.plastic if item.eta is not None}

@@ -17,9 +17,12 @@ def test_ghosts_learn_in_inverse_proportion_to_what_they_receive():
     assert twice == pytest.approx(rates(**mb).ghost_feedback[0] / 2)
     # summed over all connections that a unit receives
     skip = [[0, 1], [1, 2], [0, 2], [2, 3]]
-    deep = rates((200, 400, 300, 20), connections=skip).ghost_forward
-    assert deep[0] == deep[1]
-    assert deep[0] == pytest.approx(rates((200, 400, 300, 20)).ghost_forward[0] * 400 / 600)
+    chain = rates((200, 400, 300, 20)).ghost_forward[0]
+    # the mean square of adapted inputs is 1, about four times that of other rates
+    for adapting, received in ((False, 400 + 200), (True, 400 + 4 * 200)):
+        deep = rates((200, 400, 300, 20), connections=skip, input_adaptation=adapting)
+        assert deep.ghost_forward[0] == deep.ghost_forward[1]
+        assert deep.ghost_forward[0] == pytest.approx(chain * 400 / received)
 
 
 def test_smaller_batches_are_noisier():

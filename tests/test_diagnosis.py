@@ -84,14 +84,16 @@ def judged(now, before, labels=None, responses=None, loss=0.1, **counts):
 
 
 def test_a_fall_counts_if_it_is_more_than_chance():
-    message = judged(83.7, [80.0, 86.0, 85.0])
+    message = judged(83.7, [80.0, 86.0, 83.0])
     assert message.startswith(
-        "the accuracy is falling: 83.70 % of the test images after epoch 9, 86.00 % after epoch 2"
+        "the accuracy is falling: 83.00 and 83.70 % of the test images after epochs 8 and 9, "
+        "86.00 % after epoch 2"
     )
     assert "lower protocol.learning_rates.feedforward" in message
     assert judged(85.2, [80.0, 86.0, 85.0]) == ""
+    assert judged(83.7, [80.0, 86.0, 85.9]) == ""  # once is no fall
     few = np.arange(300) % 2
-    assert judged(83.7, [86.0], few, n_test=300) == ""  # five images more or less
+    assert judged(83.7, [86.0, 83.7], few, n_test=300) == ""  # five images more or less
 
 
 def test_a_common_class_is_not_chance_if_others_are_told_from_it():

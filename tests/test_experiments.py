@@ -19,7 +19,7 @@ def run(tmp_path):
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("results", "quick", "weights"))
 
     def run(script):
-        command = [sys.executable, copy / f"{script}.py", "--quick"]
+        command = [sys.executable, copy / f"{script}.py", "--quick", "--jobs", "1"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return copy / "quick", done

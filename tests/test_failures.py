@@ -18,7 +18,7 @@ from ghost_spiking.datasets import Dataset
 from ghost_spiking.dense import standalone
 from ghost_spiking.exceptions import CompilationError, DataError
 
-SPECIFICATION = Specification.create(sizes=(4, 3, 2), batch_size=2)
+SPECIFICATION = Specification.create(sizes=(4, 3, 2), batch_size=2, input_adaptation=False)
 IMAGES = np.arange(24, dtype=np.uint8).reshape(6, 4)
 LABELS = np.array([0, 1, 0, 1, 0, 1])
 

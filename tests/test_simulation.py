@@ -18,7 +18,7 @@ from ghost_spiking.measure import Probe
 from ghost_spiking.models.ghost import MA, GhostEquations
 from ghost_spiking.values import initial_weights
 
-SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20)
+SPECIFICATION = Specification.create(sizes=(64, 16, 10), batch_size=20, input_adaptation=False)
 TRAINING, TEST = load("digits")
 IMAGES, LABELS = TRAINING.images[:60], TRAINING.labels[:60]
 
@@ -92,6 +92,7 @@ NETWORKS = [
         sizes=(6, 5, 4, 3), model="MB", feedback=("alignment", "reconstruction"), dale=True
     ),
     SPECIFICATION.replace(biases=False),
+    Specification.create(sizes=(6, 5, 4, 3), rate_function="softplus"),
 ]
 
 

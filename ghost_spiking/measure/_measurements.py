@@ -38,13 +38,13 @@ class Measurements:
     --------
     >>> import numpy as np
     >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.adaptation import Adaptation
     >>> from ghost_spiking.measure import Probe
     >>> from ghost_spiking.values import initial_weights
     >>> specification = Specification.create(sizes=(4, 3, 2))
     >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
-    >>> found = Probe(specification, images, np.array([0, 1])).measure(
-    ...     initial_weights(specification, seed=0)
-    ... )
+    >>> probe = Probe(specification, images, np.array([0, 1]), adaptation=Adaptation.to(images))
+    >>> found = probe.measure(initial_weights(specification, seed=0))
     >>> found["feedback_alignment"]["feedforward_2"]  # W^b is the transpose of W^f
     0.0
     >>> sorted(found.flat())[:2]

@@ -51,11 +51,12 @@ class Trace:
     --------
     >>> import numpy as np
     >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.adaptation import Adaptation
     >>> from ghost_spiking.measure import Probe
     >>> from ghost_spiking.values import initial_weights
     >>> specification = Specification.create(sizes=(4, 3, 2), prediction_steps=6, nudging_steps=4)
     >>> images = np.array([[0, 80, 160, 240]], dtype=np.uint8)
-    >>> probe = Probe(specification, images, np.array([0]))
+    >>> probe = Probe(specification, images, np.array([0]), adaptation=Adaptation.to(images))
     >>> trace = probe.trace(initial_weights(specification, seed=0), layer=1)
     >>> sorted(trace.recorded)
     ['bottom_up', 'error', 'ghost_feedback', 'state', 'top_down']
@@ -102,11 +103,12 @@ class Probe:
     --------
     >>> import numpy as np
     >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.adaptation import Adaptation
     >>> from ghost_spiking.measure import Probe
     >>> from ghost_spiking.values import initial_weights
     >>> specification = Specification.create(sizes=(4, 3, 2))
     >>> images = np.array([[0, 80, 160, 240], [240, 160, 80, 0]], dtype=np.uint8)
-    >>> probe = Probe(specification, images, np.array([0, 1]))
+    >>> probe = Probe(specification, images, np.array([0, 1]), adaptation=Adaptation.to(images))
     >>> found = probe.measure(initial_weights(specification, seed=0))
     >>> sorted(found.error_angle)
     [1]

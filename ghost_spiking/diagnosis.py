@@ -86,15 +86,17 @@ def diagnose(
     ...     warnings.simplefilter("ignore", LearningWarning)
     ...     trainer.run(epochs=2)
     >>> [epoch.warning[:56] for epoch in trainer.history]
-    ['', 'after epoch 2 the network answers no better than at chan']
+    ['', 'after epoch 2 the network answers hardly better than at ']
     """
     if presented < PATIENCE[0] or epoch.epoch * len(labels) < PATIENCE[1]:
         return ""
     saturated = _saturated(specification, states)
-    layer = max(saturated, key=saturated.__getitem__, default=0)
     symptom = _at_chance(specification, epoch, responses, labels) or _falling(
         epoch, history, len(labels), n_test
     )
+    if not symptom:  # output units that have learned are silent for most images
+        saturated.pop(specification.network.n_layers, None)
+    layer = max(saturated, key=saturated.__getitem__, default=0)
     if saturated.get(layer, 0.0) > (_MANY if symptom else _ALL):
         symptom = symptom or f"after epoch {epoch.epoch}, layer {layer} can't learn"
         return f"{symptom}. {_of_saturation(specification, layer, saturated[layer])}"
@@ -110,13 +112,15 @@ def _at_chance(
     counts = np.bincount(labels[recent])
     n, commonest = counts.sum(), counts.max() / counts.sum()
     right = float((responses[recent].argmax(axis=1) == labels[recent]).mean())
-    if right > commonest + 3 * (commonest * (1 - commonest) / n) ** 0.5 or commonest == 1:
+    # A tenth of the way, or what chance may give with few images.
+    margin = max(0.1 * (1 - commonest), 3 * (commonest * (1 - commonest) / n) ** 0.5)
+    if right > commonest + margin or commonest == 1:
         return ""
     # Where one class is common, a network may know the others and still answer with that one.
     if epoch.online_loss < _BETTER * _of_a_constant(specification, labels):
         return ""
     return (
-        f"after epoch {epoch.epoch} the network answers no better than at chance: "
+        f"after epoch {epoch.epoch} the network answers hardly better than at chance: "
         f"{100 * right:.1f} % of the last {n} images, where the commonest class has "
         f"{100 * commonest:.1f} %"
     )
@@ -152,10 +156,10 @@ def _falling(epoch: Epoch, history: Sequence[Epoch], n_training: int, n_test: in
 
 
 def _saturated(specification: Specification, states: Mapping[str, np.ndarray]) -> dict[int, float]:
-    """Return the fraction of saturated units of each hidden layer, over images."""
+    """Return the fraction of saturated units of each layer, over images."""
     found = {}
     network = specification.network
-    for layer in range(1, network.n_layers):
+    for layer in range(1, network.n_layers + 1):
         slope = network.rate_function_of(layer).derivative
         for signal in specification.model.signals(specification, layer):
             if signal.name == "state" and signal.key in states:

@@ -129,6 +129,8 @@ def defaults(
             rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
+            if adapting and not deep:  # wide layers would drive all output units to silence
+                rate *= min(1.0, 500 / graph.sizes[pre])
         else:
             power = _MNIST / (1 + n_inputs) if adapting else 1.0
             rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate * power) * between

@@ -27,7 +27,6 @@ KINDS = {
     "whole numbers": lambda x, generator: np.clip(128 + 40 * x, 0, 255).astype(np.uint8),
 }
 RATES = ("sigmoid", "tanh", "hard_sigmoid", "softplus", "s / (1 + abs(s))", "arctan(s)")
-outcomes = collections.Counter()
 
 
 @st.composite
@@ -72,12 +71,8 @@ def data(kind, n_features, n_classes, imbalance, seed):
     return Dataset("made", x, labels, 1.0, (x.shape[1],), n_classes)
 
 
-@pytest.mark.slow
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-@given(tasks())
-def test_learns_or_says_why(task):
+def outcome(task):
+    """Train, and return what came of it: "learned", or the kind of a message."""
     kind, n_features, n_classes, hidden, imbalance, fields, seed = task
     training = data(kind, n_features, n_classes, imbalance, seed)
     with warnings.catch_warnings(record=True) as caught:
@@ -86,30 +81,38 @@ def test_learns_or_says_why(task):
             specification = Specification.create(
                 sizes=(training.n_features, *hidden, training.n_classes), **fields
             )
-            trainer = Training(
-                Simulation(specification, seed=seed, data_dtype=training.images.dtype), training
-            )
+            simulation = Simulation(specification, seed=seed, data_dtype=training.images.dtype)
+            trainer = Training(simulation, training)
             batches = max(1, len(training) // specification.protocol.batch_size)
             trainer.run(-(-320 // batches) + 2)
         except GhostSpikingError as error:
-            outcomes[type(error).__name__] += 1
-            print(task, error)
-            return
+            print(type(error).__name__, task, error)
+            return type(error).__name__
     if caught:
-        outcomes["LearningWarning"] += 1
-        print(task, caught[0].message)
-        return
-    outcomes["learned"] += 1
-    responses = trainer.simulation.respond(training.images, maximum=training.maximum)
+        print("LearningWarning", task, caught[0].message)
+        return "LearningWarning"
+    responses = simulation.respond(training.images, maximum=training.maximum)
     commonest = np.bincount(training.labels).max() / len(training)
     right = float((responses.argmax(axis=1) == training.labels).mean())
+    # Where one class is common, others may be known and never be the answer.
     targets = np.eye(training.n_classes)[training.labels]
-    known = np.abs([np.corrcoef(r, t)[0, 1] for r, t in zip(responses.T, targets.T, strict=True)])
-    assert right > commonest or np.nanmax(known) > 0.1, task
+    with np.errstate(invalid="ignore"):
+        known = [np.corrcoef(r, t)[0, 1] for r, t in zip(responses.T, targets.T, strict=True)]
+    assert right > commonest or np.nanmax(np.abs(known)) > 0.1, task
+    return "learned"
 
 
 @pytest.mark.slow
-def test_most_of_them_learned():
-    assert sum(outcomes.values()) >= 200
+def test_learns_or_says_why():
+    outcomes = collections.Counter()
+
+    @settings(
+        max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(tasks())
+    def try_it(task):
+        outcomes[outcome(task)] += 1
+
+    try_it()
     print(outcomes)
     assert outcomes["learned"] >= 0.9 * sum(outcomes.values()), outcomes

@@ -131,6 +131,16 @@ def check_spiking_noise(rows):
     assert accuracy[30] > accuracy["rates"] - 5 > accuracy[1] + 10
 
 
+def check_zoo(rows):
+    """All learn, with a hundredth of the data, within some points of the rival."""
+    accuracy = {(row["data"], row["learner"]): row["accuracy"] for row in rows}
+    kinds = {data for data, _ in accuracy}
+    assert len(kinds) == 11 + 8
+    for data in kinds:
+        for learner in ("MA transpose squared_error", "MA transpose cross_entropy"):
+            assert accuracy[data, learner] > accuracy[data, "MLPClassifier"] - 15, data
+
+
 def check_depth(rows):
     """Networks of both kinds learn with one and two hidden layers."""
     assert [row["hidden_layers"] for row in rows] == [1, 2]
@@ -155,6 +165,7 @@ CHECKS = {
     "residual": check_residual,
     "spiking_noise": check_spiking_noise,
     "depth": check_depth,
+    "zoo": check_zoo,
     "reconstruction": check_reconstruction,
 }
 
@@ -166,6 +177,7 @@ CHECKS = {
         pytest.param(["theorem1", "settling"], marks=pytest.mark.slow),
         ["residual", "spiking_noise"],
         pytest.param(["depth", "reconstruction"], marks=pytest.mark.slow),
+        pytest.param(["zoo"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )

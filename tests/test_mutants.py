@@ -23,6 +23,8 @@ EACH = "tests/dense/test_expressions.py", "not equals_synapses"
 SUMS = "tests/dense/test_cases.py", "Sums or run_time"
 PROGRAMS = "tests/dense/test_programs.py", ""
 ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life or onset"
+NORMALISED = "tests/numerics/test_engines.py", "normalised and dense"
+ADAPTATION = "tests/test_adaptation.py", "shows or probe_measures"
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
 DEFAULTS = "tests/test_defaults.py", ""
 RUNS = "tests/test_runs.py", "goes_on_as_if_never_stopped"
@@ -199,22 +201,50 @@ MUTANTS = {
     ),
     "imitation by the nearest layer only": Mutant(
         "defaults.py",
-        "sum(graph.sizes[pre] for pre in graph.below(post))",
+        "sum(graph.sizes[k] * weights.get(k, 1) for k in below)",
         "graph.sizes[post - 1]",
         DEFAULTS,
     ),
     "cancellation whatever the ghosts": Mutant(
-        "defaults.py", "sum(n_ghosts[post] for post in graph.above(pre))", "20", DEFAULTS
+        "defaults.py", "sum(n_ghosts[layer] for layer in above)", "20", DEFAULTS
     ),
     "MB cancels slowly in small batches": Mutant(
         "defaults.py", "return rate / noise if paired else rate", "return rate / noise", DEFAULTS
+    ),
+    # -- input units that adapt, and normalised rules
+    "C++ shows inputs with their mean": Mutant(
+        "clamped_input.cpp", " - offset[row * {{n_units}} + unit]", "", ADAPTATION
+    ),
+    "numpy shows inputs with their mean": Mutant(
+        "clamped.py", "* scale - offset[: len(shown)]", "* scale", ADAPTATION
+    ),
+    "a mean without the gain": Mutant(
+        "adaptation.py", "np.tile(self.gain * self.mean", "np.tile(self.mean", ADAPTATION
+    ),
+    "backpropagation through inputs as they are": Mutant(
+        "_probe.py",
+        "self._simulation.input_rates(self._images, maximum=self._maximum)",
+        "self._images / self._maximum",
+        ADAPTATION,
+    ),
+    "relative to another power": Mutant(
+        "equations.py", "(1 + power_pre)", "(2 + power_pre)", NORMALISED
+    ),
+    "power without the square": Mutant(
+        "equations.py", "rate_pre**2 : 1 (summed)", "rate_pre : 1 (summed)", NORMALISED
+    ),
+    "rates fall from the start": Mutant(
+        "equations.py", "clip(2 * decay * age, 1, 1e300)", "(1 + decay * age)", ENGINES
     ),
     # -- runs on disk
     "presented is not saved": Mutant(
         "runs.py", '"presented": np.array(self.presented)', '"presented": np.array(0)', RUNS
     ),
     "presented is not restored": Mutant(
-        "runs.py", "simulation.presented = self.presented", "pass", RUNS
+        "runs.py",
+        "simulation.adaptation, simulation.presented = self.adaptation, self.presented",
+        "simulation.adaptation = self.adaptation",
+        RUNS,
     ),
     "history is not restored": Mutant(
         "runs.py", "training.history[:] = self.history", "pass", RUNS

@@ -38,7 +38,7 @@ def iris():
 def test_labels_of_any_type():
     X, y = iris()
     names = np.array(["setosa", "versicolor", "virginica"])[y]
-    classifier = GhostClassifier((10,), epochs=60, random_state=0).fit(X, names)
+    classifier = GhostClassifier((10,), epochs=20, random_state=0).fit(X, names)
     assert classifier.score(X, names) > 0.9
     assert set(classifier.predict(X)) <= set(names)
     np.testing.assert_allclose(classifier.predict_proba(X).sum(axis=1), 1)
@@ -230,7 +230,7 @@ def test_what_fails_leaves_a_fitted_classifier_as_it_was(fitted, failure, method
 
 def test_pipeline_and_cross_validation():
     X, y = iris()
-    pipeline = make_pipeline(StandardScaler(), GhostClassifier((10,), epochs=60, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), GhostClassifier((10,), epochs=20, random_state=0))
     assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.85
 
 
@@ -415,7 +415,7 @@ def test_numbers_of_numpy_mean_the_same(number):
 @pytest.fixture(scope="module")
 def clean():
     X, y = iris()
-    return GhostClassifier((10,), epochs=40, random_state=0).fit(X, y).score(X, y)
+    return GhostClassifier((10,), epochs=20, random_state=0).fit(X, y).score(X, y)
 
 
 @pytest.mark.parametrize("spoil", ["one sample", "one value", "large units"])
@@ -427,7 +427,7 @@ def test_outliers_do_no_harm(clean, spoil):
         X[77, 2] = -1e9
     else:
         X *= 1e150
-    score = GhostClassifier((10,), epochs=40, random_state=0).fit(X, y).score(X, y)
+    score = GhostClassifier((10,), epochs=20, random_state=0).fit(X, y).score(X, y)
     assert score > clean - 0.03
     assert clean > 0.9
 

@@ -270,12 +270,12 @@ def append(path, row):
         writer.writerow(row)
 
 
-def means(rows):
-    """Return mean accuracies by data and learner."""
+def means(rows, n_seeds):
+    """Return mean accuracies by data and learner, where all seeds are there."""
     found = {}
     for row in rows:
         found.setdefault((row["data"], row["learner"]), []).append(float(row["accuracy"]))
-    return {key: sum(values) / len(values) for key, values in found.items()}
+    return {key: sum(v) / n_seeds for key, v in found.items() if len(v) == n_seeds}
 
 
 def table(known, kinds):
@@ -345,7 +345,10 @@ def main(quick, jobs, fashion, only):
     for row in tqdm(work, total=len(missing), unit=" fits"):
         append(path, row)
         tqdm.write(f"{row['data']}, {row['learner']}, {row['seed']}: {row['accuracy']:.2f} %")
-    known, kinds = means(read(path).values()), [*image_rows(fashion or "fashion"), *TABLES]
+    known, kinds = (
+        means(read(path).values(), 1 if quick else SEEDS),
+        [*image_rows(fashion or "fashion"), *TABLES],
+    )
     kinds = [data for data in kinds if any(data == one for one, _ in known)]
     lab.save_table(where / "zoo_means.csv", table(known, kinds))
     draw(known, kinds).savefig(where / "zoo.png")

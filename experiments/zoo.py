@@ -279,12 +279,14 @@ def means(rows, n_seeds):
 
 
 def table(known, kinds):
-    """Return rows for people, with a column for each learner."""
-    learners = (*LEARNERS, RIVAL)
+    """Return rows for people, with a column for each learner that there is."""
+    learners = [one for one in (RIVAL, *LEARNERS) if any(one == learner for _, learner in known)]
     return [
         {"data": data}
         | {
-            learner: f"{known[data, learner]:.2f}" if (data, learner) in known else ""
+            learner.replace("_", " "): f"{known[data, learner]:.2f}"
+            if (data, learner) in known
+            else ""
             for learner in learners
         }
         for data in kinds

@@ -14,6 +14,8 @@ __all__ = ["Adaptation"]
 _CHUNK = 1000
 #: Variation relative to the mean that single precision can still hold.
 _FAINTEST = 1e-5
+#: Variation that it can hold, with room for products.
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,19 +65,31 @@ class Adaptation:
         Raises
         ------
         DataError
-            There are no images, or all that varies in them is lost beside their mean.
+            There are no images, they are not finite, or all that varies in them is lost: beside
+            their mean, or because it is beyond what single precision holds.
         """
         images = np.asarray(images)
         if images.ndim != 2 or not len(images):
             raise DataError(f"no images to adapt to: their shape is {images.shape}")
         n_images = len(images)
         chunks = [images[k : k + _CHUNK] for k in range(0, n_images, _CHUNK)]
-        mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks) / n_images / maximum
-        squares = sum(float(((chunk / maximum - mean) ** 2).sum()) for chunk in chunks)
-        rms = (squares / images.size) ** 0.5
+        # In units of the largest, whose square is neither too large nor too small for a number.
+        unit = max(float(np.abs(chunk.astype(np.float64)).max()) for chunk in chunks)
+        if not np.isfinite(unit):
+            raise DataError("images contain values that are not finite")
+        unit = unit or 1.0
+        mean = sum((chunk / unit).sum(axis=0) for chunk in chunks) / n_images
+        squares = sum(float(((chunk / unit - mean) ** 2).sum()) for chunk in chunks)
+        rms = (squares / images.size) ** 0.5 * unit / maximum
+        mean = mean * (unit / maximum)
         largest = float(np.abs(mean).max())
         if rms <= 1e-12 * largest:  # they are all the same, but for rounding
             return cls(mean, 1.0)
+        if not 1 / _LARGEST < rms < _LARGEST:
+            raise DataError(
+                f"images vary by {rms:.3g} times maximum, which is {maximum:.3g}; choose a maximum "
+                "of the size of the pixels"
+            )
         if rms < _FAINTEST * largest:
             raise DataError(
                 f"images vary by {rms * maximum:.3g} about a mean of {largest * maximum:.3g}: in "

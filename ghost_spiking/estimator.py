@@ -78,7 +78,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         of a further `partial_fit`, or `fit` with `warm_start`, may widen the ranges. What was
         learned before then means something else until it has been learned anew, so it is best to
         begin with samples of all kinds. A feature that is always the same has rate 0.
-        Without, features must be rates already.
+        Without, features are shown as they are, and input units adapt to their mean and common
+        contrast (unless ``fields`` switches `input_adaptation` off: then they are rates).
     early_stopping : bool, optional
         Whether to hold out samples, and to stop and go back when their accuracy has not
         risen for `patience` epochs.
@@ -126,6 +127,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
 
     #: The network that has learned, for predictions: to make one takes longer than to ask it.
     _kept: Simulation | None = None
+    #: Those that earlier versions have saved did not adapt.
+    _adaptation: Adaptation | None = None
 
     def __init__(
         self,
@@ -285,7 +288,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             self._scaling = Scaling.of(X) if options.scale else None
             self.specification_ = self._specification(options, X.shape[1])
             self._presented = 0
-            self._adaptation: Adaptation | None = None
+            self._adaptation = None
             self.history_: list[Epoch] = []
             self.weights_: dict[str, np.ndarray] | None = None
             return
@@ -390,7 +393,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
                     self._become(new, training)
                 raise
             except DivergenceError as error:
-                raise self._explain(error, samples) from None
+                raise new._explain(error, samples) from None
         if held_out:
             stopping.restore(training)
         self._become(new, training)
@@ -408,7 +411,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         """Say what to lower in terms of this class's parameters."""
         reason = f"the network diverged after {error.presented} mini-batches; "
         field, rate = error.field, error.rate
-        if not self.scale and (largest := float(np.abs(samples.images).max())) > 1:
+        as_rates = not (self.scale or self.specification_.network.input_adaptation)
+        if as_rates and (largest := float(np.abs(samples.images).max())) > 1:
             return DivergenceError(
                 f"{reason}features reach {largest:g}, where rates of 1 are meant: use scale=True"
             )

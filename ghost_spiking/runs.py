@@ -374,9 +374,11 @@ class Run:
             "engine": simulation.engine,
             "precision": simulation.precision.name,
             "shapes of weights": {name: w.shape for name, w in simulation.weights.items()},
+            "input_adaptation": simulation.specification.network.input_adaptation,
         }
         saved = {name: getattr(self.facts, name, None) for name in given}
         saved["shapes of weights"] = {name: w.shape for name, w in self.weights.items()}
+        saved["input_adaptation"] = self.specification.network.input_adaptation
         for name, value in given.items():
             if saved[name] is not None and saved[name] != value:
                 raise RunError(

@@ -329,8 +329,9 @@ class Simulation:
 
     def input_rates(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Return the rates of input units that images lead to, shape (n_images, n_inputs)."""
-        scale, offset = self._input_values(maximum)
-        return np.asarray(images) * scale - offset[: np.shape(images)[1]]
+        self._input_values(maximum)  # refuses what has not adapted
+        adaptation = self.adaptation or Adaptation(np.zeros(1), 1.0)
+        return adaptation.rates(images, maximum)
 
     def _input_values(self, maximum: float) -> tuple[float, np.ndarray]:
         """Return scale and offset of the input units, of all replicas."""

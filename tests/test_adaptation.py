@@ -106,6 +106,9 @@ def test_images_that_are_all_the_same_give_rates_of_zero(images):
     [
         (np.zeros((0, 4)), "no images to adapt to"),
         (1e7 + np.eye(4), "vary by .* about a mean of 1e"),
+        (1e-200 * np.eye(4), "choose a maximum of the size of the pixels"),
+        (1e200 * np.eye(4), "choose a maximum of the size of the pixels"),
+        (np.diag([np.nan, 1.0]), "not finite"),
     ],
 )
 def test_what_can_not_be_adapted_to(images, message):
@@ -155,6 +158,22 @@ def test_a_run_keeps_what_inputs_adapted_to(tmp_path):
     dataclasses.replace(saved, adaptation=None).save()
     with pytest.raises(RunError, match="lacks what its input units have adapted to"):
         Run.load(tmp_path)
+
+
+def test_run_that_adapted_does_not_go_on_without(tmp_path):
+    learned = trainer(ADAPTING)
+    learned.run(1)
+    with pytest.raises(RunError, match="its input_adaptation is True, that of the training is"):
+        Run.of(learned, tmp_path).restore(trainer(SAME_RATES))
+
+
+def test_sizes_of_numbers_do_not_matter():
+    small, large = (
+        Adaptation.to(size * TRAINING.images.astype(float), maximum=size)
+        for size in (1e-170, 1e170)
+    )
+    np.testing.assert_allclose(small.mean, large.mean, rtol=1e-12)
+    assert small.gain == pytest.approx(large.gain, rel=1e-12)
 
 
 def test_probe_measures_with_adapted_inputs():

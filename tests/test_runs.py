@@ -132,7 +132,7 @@ def test_full_disk_keeps_the_last_run(saved, uninterrupted, monkeypatch):
 
 
 def test_divergence_keeps_the_last_run(saved):
-    wild = trainer(learning_rates={"feedforward": 1e6})
+    wild = trainer(learning_rates={"feedforward": 1e6}, input_adaptation=True)
     Run.load(saved.path).restore(wild)
     with pytest.raises(DivergenceError):
         wild.run(4)

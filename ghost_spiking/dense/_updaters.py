@@ -26,19 +26,27 @@ from .clamped import ClampedInput
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
 
-__all__ = ["RuleUpdater", "SumUpdater", "SumZeroer", "clamped_obstacle"]
+__all__ = [
+    "AFTER_OTHER_SUMS",
+    "Plan",
+    "Product",
+    "RuleUpdater",
+    "SumUpdater",
+    "SumZeroer",
+    "clamped_obstacle",
+]
 
 #: Below Brian2's, so that its preferences and filters hold.
 logger = get_logger("brian2.ghost_spiking.dense")
 
 #: Sums of `Synapses` overwrite their target, so those of dense projections follow them.
-_AFTER_OTHER_SUMS = 0.01
+AFTER_OTHER_SUMS = 0.01
 #: The block of a template in which factors of a side are evaluated.
 _BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
 
 
 @dataclass(frozen=True)
-class _Product:
+class Product:
     """One matrix product of a plan; the names are those of variables.
 
     In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into
@@ -69,7 +77,7 @@ class _Each:
     buffer: str | None = None
 
 
-class _Plan:
+class Plan:
     """Collects the variables and the code that a template needs.
 
     An array called `changing` is written while it may still be read, so it has to be copied.
@@ -184,7 +192,7 @@ class SumUpdater(DenseCodeRunner):
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
         # It may be read as well, by its own sum: then all is computed from the old values.
         self._reads_itself = _reads(terms, target, synapses)
-        plan = _Plan(synapses, f"{varname}_sum", varname)
+        plan = Plan(synapses, f"{varname}_sum", varname)
         self._buffered = self._reads_itself or target.dtype != synapses.dtype
 
         grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
@@ -204,10 +212,10 @@ class SumUpdater(DenseCodeRunner):
             right = plan.operand(matrix, Side.MATRIX)
             shared, outer = multipliers[0]
             if len(multipliers) == 1 and outer is None and not self._buffered:
-                products.append(_Product(plan.scalar(shared), left, right))
+                products.append(Product(plan.scalar(shared), left, right))
             else:
                 buffer = plan.buffer("product", plan.size(to_side))
-                products.append(_Product(plan.scalar("1"), left, right, buffer))
+                products.append(Product(plan.scalar("1"), left, right, buffer))
                 factor = " + ".join(_product_of(*pair) for pair in multipliers)
                 self._added.append(f"{buffer}*({factor})")
         self._plan = plan
@@ -233,7 +241,7 @@ class SumUpdater(DenseCodeRunner):
             "dense_sum",
             clock=group.clock,
             when="groups",
-            order=group.order - 1 + _AFTER_OTHER_SUMS,
+            order=group.order - 1 + AFTER_OTHER_SUMS,
             name=f"{synapses.name}_summed_variable_{varname}",
             variables=synapses.over_units,
         )
@@ -256,13 +264,15 @@ class SumUpdater(DenseCodeRunner):
             sign = "+=" if accumulate or direct else "="
             code["combine"] = f"{self.varname} {sign} {' + '.join(self._added)}"
         clamped = synapses.use_shortcut()
-        needed = set(self._plan.needed) | {self.varname}
+        private = synapses.private_names
+        needed = set(self._plan.needed) | {self.varname, *private.values()}
         if clamped:
             needed |= {"_clamped_step", *synapses._rule_updater.clamped_names()}
         self.template_kwds = self._kwds | {
             "accumulate": accumulate,
             "empties": not accumulate and (direct or not parts),
             "clamped": synapses._rule_updater.clamped_kwds() if clamped else None,
+            "private": private,
         }
         self.needed_variables = sorted(needed)
         self.abstract_code = code or {"scalars": ""}
@@ -323,7 +333,7 @@ class SumZeroer(DenseCodeRunner):
             "dense_zero",
             clock=updater.clock,
             when="groups",
-            order=updater.order - 2 * _AFTER_OTHER_SUMS,
+            order=updater.order - 2 * AFTER_OTHER_SUMS,
             name=f"{updater.name}_zeroer",
             needed_variables=[updater.varname],
             template_kwds={"target": updater.varname},
@@ -342,14 +352,14 @@ class RuleUpdater(DenseCodeRunner):
     """Integrates the differential equations of the matrices, once a time step."""
 
     def __init__(self, synapses: DenseSynapses, rules: dict[str, list[Term | Mixed]]) -> None:
-        plan = self._plan = _Plan(synapses, "rule")
+        plan = self._plan = Plan(synapses, "rule")
         everything = [term for terms in rules.values() for term in terms]
         # Without a matrix on the right-hand side, products add straight into the weights.
         direct = all(
             isinstance(term, Term) and term.matrix is None and (term.pre or term.post)
             for term in everything
         )
-        products: list[_Product] = []
+        products: list[Product] = []
         each: list[_Each] = []
         updates: list[str] = []
         for varname, terms in rules.items():
@@ -371,11 +381,11 @@ class RuleUpdater(DenseCodeRunner):
                 left = None if pre is None else plan.operand(pre, Side.PRE)
                 if direct:
                     products.append(
-                        _Product(plan.scalar(f"dt*({scale})"), left, right, None, varname)
+                        Product(plan.scalar(f"dt*({scale})"), left, right, None, varname)
                     )
                 else:
                     buffer = plan.buffer("outer", plan.size(Side.MATRIX))
-                    products.append(_Product(plan.scalar(scale), left, right, buffer))
+                    products.append(Product(plan.scalar(scale), left, right, buffer))
                     summands.append(_product_of(matrix, buffer))
             if not direct:
                 plan.synapses.variables.add_auxiliary_variable(
@@ -409,7 +419,7 @@ class RuleUpdater(DenseCodeRunner):
         total = " + ".join(_product_of(*pair) for pair in factors)
         return "1", self._plan.operand(total, Side.POST)
 
-    def _plan_clamped(self, product: _Product) -> None:
+    def _plan_clamped(self, product: Product) -> None:
         synapses, plan = self._plan.synapses, self._plan
         source = synapses.source
         synapses.variables.add_reference("_clamped_step", source, "step", index="0")
@@ -483,6 +493,8 @@ def clamped_obstacle(
         return f"the source '{source.name}' is not a ClampedInput, so its rates may change"
     if synapses._weights_of is not None or synapses._weights_shared_with:
         return "its weights are shared with another projection"
+    if synapses.private:
+        return "its rule is private to each replica"
     if len(sums) != 1 or len(rules) != 1:
         return "it needs exactly one summed variable and one differential equation"
     ((summed, sum_terms),) = sums.items()
@@ -505,7 +517,7 @@ def clamped_obstacle(
     rows = synapses.variables["_rows"]
     if isinstance(rows, ArrayVariable) and rows is not source.variables["rows"]:
         return "another ClampedInput says how many rows there are"
-    if synapses.order <= synapses.target.order - 1 + _AFTER_OTHER_SUMS:
+    if synapses.order <= synapses.target.order - 1 + AFTER_OTHER_SUMS:
         return f"weights of order {synapses.order} change before the sum is computed"
     held = {f"{name}_pre" for name in source.held_variables}
     for factor in (drive.pre or "", rule.pre):

@@ -42,6 +42,7 @@ from ._indices import (
     SynapticIndices,
 )
 from ._matrix_view import MatrixView, accept_matrices
+from ._private import PrivateRuleUpdater, check_private
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
 from .clamped import ClampedInput
 
@@ -69,6 +70,12 @@ class DenseSynapses(Group):
     * ``dw/dt = <expression> : unit (clock-driven)``, with the same kind of expression,
       integrated by the explicit Euler method with all quantities taken at the
       beginning of the time step, and averaged over the rows of the batch.
+    * The same with the flags ``(clock-driven, private)``: each replica has its own changes, which
+      its sums see at once, until the presentation of `batch`, then a `ClampedInput`, ends. Only
+      then they are averaged, and become part of the matrix that all share. Terms have to be a
+      pre-synaptic times a post-synaptic factor, or a shared factor times ``w``. No matrix is kept
+      for any replica. What is read and recorded, is what all share; a run that ends before the
+      presentation does ends it for the changes.
     * ``p : unit`` (a matrix), ``p : unit (constant, shared)`` (a scalar), and
       subexpressions.
 
@@ -191,6 +198,8 @@ class DenseSynapses(Group):
         self.equations = Equations(
             [eq for eq in equations.values() if eq.varname not in self._summed]
         )
+        #: Variables whose changes are private to each replica until a presentation ends.
+        self.private = tuple(eq.varname for eq in equations.values() if "private" in eq.flags)
         self._indices = SynapseIndexing((self.n_pre, self.n_post))
         self._create_variables(batch)
         self._check_shared_subexpressions()
@@ -207,17 +216,26 @@ class DenseSynapses(Group):
                 "equation, so the projection would do nothing"
             )
         sums = {varname: self._factorise(eq) for varname, eq in self._summed.items()}
+        if self.private:
+            check_private(self, batch, sums, rules)
         obstacle = clamped_obstacle(self, sums, rules)
         if clamped and obstacle:
             raise ValueError(f"{self.name}: clamped=True is not exact here: {obstacle}")
         self._clamped_requested = bool(clamped)
         self._clamped = obstacle is None and clamped is not False
 
+        self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
+        #: Variables that hold private changes, by what they are.
+        self.private_names: dict[str, str] = {}
+        if self.private:
+            self._rule_updater = PrivateRuleUpdater(self, batch, rules)  # type: ignore[arg-type]
+            self.private_names = self._rule_updater.names
         self._sum_updaters = [
             SumUpdater(self, varname, terms, self._check_summed_target(varname))
             for varname, terms in sums.items()
         ]
-        self._rule_updater = RuleUpdater(self, rules) if rules else None
+        if rules and not self.private:
+            self._rule_updater = RuleUpdater(self, rules)
         self.contained_objects.extend(self._sum_updaters)
         if self._rule_updater is not None:
             self.contained_objects.append(self._rule_updater)
@@ -244,7 +262,7 @@ class DenseSynapses(Group):
     def _check_flags(self, equations: Equations) -> None:
         equations.check_flags(
             {
-                DIFFERENTIAL_EQUATION: ["clock-driven"],
+                DIFFERENTIAL_EQUATION: ["clock-driven", "private"],
                 SUBEXPRESSION: ["summed", "shared"],
                 PARAMETER: ["constant", "shared"],
             },
@@ -381,6 +399,12 @@ class DenseSynapses(Group):
                 f"{self.name}: a projection that uses the weights of another one has no "
                 f"matrices of its own, but defines {sorted(self._matrices)}"
             )
+        if owner.private:
+            raise TypeError(
+                f"{self.name}: the weights of '{owner.name}' can't be used here, since their "
+                "changes are private to each replica until the end of a presentation; put the sum "
+                f"into the equations of '{owner.name}'"
+            )
         owner._share_with(self.name)
         for name in owner._matrices:
             index = STORED if self._transposed else "_idx"
@@ -483,7 +507,7 @@ class DenseSynapses(Group):
         from one time step to the next.
         """
         if self._clamped:
-            for name, is_code in self._readers_of_weights():
+            for name, is_code in self.readers_of_weights():
                 if self._clamped_requested and is_code:
                     raise ValueError(
                         f"{self.name}: clamped=True is not exact while '{name}' uses the weights"
@@ -509,7 +533,7 @@ class DenseSynapses(Group):
             if isinstance(updater.codeobj, NumpyCodeObject):
                 updater.codeobj.after_run()
 
-    def _readers_of_weights(self) -> Iterator[tuple[str, bool]]:
+    def readers_of_weights(self) -> Iterator[tuple[str, bool]]:
         """Return what uses the matrices during a run, and whether it is code of the user's."""
         for obj in self.contained_objects:
             users = isinstance(obj, CodeRunner) and not isinstance(obj, DenseCodeRunner)

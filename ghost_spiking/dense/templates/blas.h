@@ -55,6 +55,37 @@ inline void dense_outer(T beta, T alpha, const T* pre, const T* post, T* matrix,
         }
 }
 
+inline void dense_gemv(bool transposed, int m, int n, float alpha, const float* a, int lda,
+                       const float* x, float beta, float* y)
+{
+    scipy_cblas_sgemv(CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda,
+                      x, 1, beta, y, 1);
+}
+
+inline void dense_gemv(bool transposed, int m, int n, double alpha, const double* a, int lda,
+                       const double* x, double beta, double* y)
+{
+    scipy_cblas_dgemv(CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda,
+                      x, 1, beta, y, 1);
+}
+
+// out[row] += alpha * sum over k of sent[k, row] (received[k, row] . now[row])
+template <typename T>
+inline void dense_each_row(int count, int rows, int n_in, int n_out, T alpha, const T* now,
+                           const T* received, const T* sent, T* out)
+{
+    if (count == 0)
+        return;
+    static thread_local std::vector<T> strength;
+    strength.resize(count);
+    for (int row = 0; row < rows; row++) {
+        dense_gemv(false, count, n_in, T(1), received + (size_t)row * n_in, rows * n_in,
+                   now + (size_t)row * n_in, T(0), strength.data());
+        dense_gemv(true, count, n_out, alpha, sent + (size_t)row * n_out, rows * n_out,
+                   strength.data(), T(1), out + (size_t)row * n_out);
+    }
+}
+
 // With one thread the order of additions, and so every bit, is the same on any number of cores.
 inline void dense_use_one_thread()
 {

@@ -4,9 +4,24 @@
 {% import 'macros.cpp' as _macros %}
 {% set _float = c_data_type(variables[target].dtype) %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
-{% macro _product(p, left, beta, out) %}
-dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n_in}}, {{p.scale}}, {{left}}, {{n_in}}, {{_array(p.right)}}, {{n_in if transposed else n_out}}, {{beta}}, {{out}}, {{n_out}});
+{% macro _product(p, left, beta, out, kept='') %}
+dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n_in}}, {{kept}}{{p.scale}}, {{left}}, {{n_in}}, {{_array(p.right)}}, {{n_in if transposed else n_out}}, {{beta}}, {{out}}, {{n_out}});
 {%- endmacro %}
+{# Each row has its own changes of the weights. #}
+{% macro _private_product(p, beta, out) %}
+    if ({{_array(private.open)}}[0])
+    {
+        {{_product(p, _array(p.left), beta, out, _array(private.kept) + '[0] * ')}}
+        {% set received, sent = (private.pre, private.post) if to == 'post' else (private.post, private.pre) %}
+        dense_each_row({{_array(private.count)}}[0], _n_rows, {{n_in}}, {{n_out}}, {{p.scale}}, {{_array(p.left)}},
+                       {{_history(received)}}.data(), {{_history(sent)}}.data(), {{out}});
+    }
+    else
+    {
+        {{_product(p, _array(p.left), beta, out)}}
+    }
+{%- endmacro %}
+{% macro _history(name) %}{{get_array_name(variables[name], access_data=False)}}{% endmacro %}
 {% block extra_headers %}
 {% include 'blas.h' %}
 {% endblock %}
@@ -52,12 +67,14 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {{_macros.evaluate('matrix', sizes.matrix, scalar_code, vector_code)}}
     {% set written = namespace(value=accumulate) %}
     {% for p in products %}
-    {% if p.buffer %}
-    {{_product(p, _array(p.left), '(%s)0' % c_data_type(variables[p.buffer].dtype), _array(p.buffer))}}
+    {% set out = _array(p.buffer or target) %}
+    {% set beta = '(%s)%d' % (_float, not p.buffer and written.value) %}
+    {% if private and p.right == private.target %}
+    {{_private_product(p, beta, out)}}
     {% else %}
-    {{_product(p, _array(p.left), '(%s)%d' % (_float, written.value), _array(target))}}
-    {% set written.value = true %}
+    {{_product(p, _array(p.left), beta, out)}}
     {% endif %}
+    {% set written.value = written.value or not p.buffer %}
     {% endfor %}
     {% if empties and not written.value %}
     std::fill_n({{_array(target)}}, {{sizes.combine}}, ({{_float}})0);

@@ -29,6 +29,7 @@ from tqdm import tqdm
 from ghost_spiking import GhostClassifier, Simulation, Specification, Training
 from ghost_spiking.datasets import Dataset, load
 from ghost_spiking.exceptions import GhostSpikingError, LearningWarning
+from ghost_spiking.training import default_epochs
 
 SEEDS = 3
 COLUMNS = ("data", "learner", "seed", "accuracy", "best", "epochs", "seconds", "warning")
@@ -236,7 +237,7 @@ class Fit:
 
 def epochs_for(data, training):
     """Return as many as the command line chooses; twice as many for Fashion-MNIST."""
-    return max(20 if data == "Fashion-MNIST" else 10, 60_000 // len(training))
+    return 20 if data == "Fashion-MNIST" else default_epochs(len(training))
 
 
 def fits(fashion, quick):

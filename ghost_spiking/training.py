@@ -19,7 +19,7 @@ from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
 from .specification import Specification
 
-__all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "loss"]
+__all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "default_epochs", "loss"]
 
 #: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
 _LARGEST = 1e3
@@ -29,6 +29,18 @@ _LARGEST = 1e3
 Progress = Callable[[int, float], bool | None]
 #: Called with the training after each epoch; to give True stops the training.
 Callback = Callable[["Training"], bool | None]
+
+
+def default_epochs(n_images: int) -> int:
+    """Return how many epochs to train where nobody says: more for small sets.
+
+    Examples
+    --------
+    >>> from ghost_spiking.training import default_epochs
+    >>> default_epochs(60_000), default_epochs(5000), default_epochs(300)
+    (10, 40, 100)
+    """
+    return min(100, max(10, 200_000 // n_images))
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _model_choices(command: Any) -> Any:
     "--epochs",
     type=click.IntRange(min=1),
     help="How often to present all training images.  "
-    "[default: 10, or as many as make 60,000 presentations]",
+    "[default: 10 to 100, more for small sets]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N training images.")
 @click.option(
@@ -176,6 +176,7 @@ def train(
         _report(Run.load(resume), as_json)
         return
     from ..datasets import load, place_of
+    from ..training import default_epochs
 
     training, test = load(dataset)
     if limit is not None:
@@ -194,7 +195,7 @@ def train(
                 trainer,
                 dataset=place_of(dataset),
                 limit=limit,
-                goal=epochs or max(10, 60_000 // len(training)),
+                goal=epochs or default_epochs(len(training)),
             )
             _train_epochs(trainer, path, facts, *saving, -start)
     finally:

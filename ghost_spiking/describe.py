@@ -132,10 +132,16 @@ def _own_lines(unit: Population) -> str:
 def _plasticity(layout: Layout) -> str:
     rows = []
     for item in layout.plastic:
-        rules = [f"`{rule.removesuffix(' : 1 (clock-driven)')}`" for rule in item.rules]
+        rules = [f"`{rule.partition(' : ')[0]}`" for rule in item.rules]
         rows.append((item.name, "; ".join(rules), item.phase, item.equation, f"{item.eta:g}"))
     text = _table(("projection", "rule", "phase", "equation", "eta"), rows)
     notes = ["Weight changes are means over the mini-batch; weights move before states."]
+    private = [item.name for item in layout.plastic if "private)" in item.equations]
+    if private:
+        notes.append(
+            f"Each image has its own changes of {', '.join(private)} while it is presented; then "
+            "all share their mean."
+        )
     constraints: dict[str, list[str]] = {}
     for item in layout.projections:
         if item.constraint:
@@ -153,7 +159,7 @@ def _protocol(spec: Specification, layout: Layout) -> str:
     protocol = spec.protocol
     learning: dict[str, str] = {}
     for phase in layout.phases:
-        kinds = (item.kind for item in layout.plastic if item.phase == phase.name)
+        kinds = (item.kind for item in layout.plastic if phase.name in item.phase)
         learning[phase.name] = ", ".join(dict.fromkeys(kinds))
     rows = {
         STIMULUS: "rates of the input units are clamped to `scale * pixel - offset`, "

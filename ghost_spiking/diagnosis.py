@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-#: Mini-batches, and images, that a network is given before anyone judges it.
-PATIENCE = 300, 2000
+#: Mini-batches, and images, that a network is given before anyone judges it; and so many images
+#: that mini-batches don't count.
+PATIENCE = 300, 2000, 50_000
 #: A fall of the accuracy that counts, in percent, and in standard errors.
 _FALL = 1.0, 4.0
 #: The slope of a saturated unit, relative to the steepest one.
@@ -44,7 +45,7 @@ def diagnose(
 ) -> str:
     """Return what is the matter, or nothing.
 
-    Judged are trainings of at least 300 mini-batches and 2000 images.
+    Judged are trainings of at least 2000 images in 300 mini-batches, or of 50,000 in any number.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ def diagnose(
     >>> [epoch.warning[:56] for epoch in trainer.history]
     ['', 'after epoch 2 the network answers hardly better than at ']
     """
-    if presented < PATIENCE[0] or epoch.epoch * len(labels) < PATIENCE[1]:
+    n_images = epoch.epoch * len(labels)
+    if n_images < PATIENCE[1] or (presented < PATIENCE[0] and n_images < PATIENCE[2]):
         return ""
     saturated = _saturated(specification, states)
     symptom = _at_chance(specification, epoch, responses, labels) or _falling(

@@ -111,7 +111,8 @@ def run_time_values(
         values |= {f"{owner}.{name}": value for name, value in given.items()}
     for projection in layout.plastic:
         assert projection.eta is not None
-        values[f"{projection.name}.eta"] = projection.eta if learn or projection.always else 0.0
+        for name, rate in {"eta": projection.eta, **projection.rates}.items():
+            values[f"{projection.name}.{name}"] = rate if learn or projection.always else 0.0
     return values
 
 

@@ -27,7 +27,7 @@ KINDS = {
     "whole numbers": lambda x, generator: np.clip(128 + 40 * x, 0, 255).astype(np.uint8),
 }
 #: Epochs by the size of mini-batches: enough to learn something, few enough for 200 draws.
-EPOCHS = {1: 2, 7: 4, 20: 6, 100: 16, 1000: 60}
+EPOCHS = {1: 2, 7: 4, 20: 6, 100: 26, 1000: 60}
 RATES = ("sigmoid", "tanh", "hard_sigmoid", "softplus", "s / (1 + abs(s))", "arctan(s)")
 
 

@@ -1,5 +1,7 @@
 """How defaults depend on sizes and batches, as ghost_spiking.models.ghost._defaults says."""
 
+import math
+
 import pytest
 
 from ghost_spiking.specification import Specification
@@ -33,7 +35,10 @@ def test_smaller_batches_are_noisier():
         assert getattr(rates(batch_size=400), name) == many
     few, many = (rates(model="MB", batch_size=batch) for batch in (25, 100))
     assert few.ghost_feedback == many.ghost_feedback
-    assert few.feedforward == pytest.approx([rate / 2 for rate in many.feedforward])
+    # 4 times less for 100 times fewer images, beside the square root: 1/40 in all
+    ratio = 40 ** (math.log(25 / 100) / math.log(100))
+    assert few.feedforward == pytest.approx([rate * ratio for rate in many.feedforward])
+    assert many.feedforward == pytest.approx(rates(model="MA").feedforward)
 
 
 def test_the_first_layer_learns_fastest():

@@ -17,6 +17,7 @@ CASES = {
     "MA": {},
     "MB": {"model": "MB", "ghosts": 6},
     "alignment": {"feedback": "alignment"},
+    "following": {"following": "copy"},
     "normal": {"model": "MB", "initial_weights": {"ghost_distribution": "normal"}},
     "halving": {"half_life": 10, "ghost_onset": 2, "feedforward_onset": 3, "ghost_delay": 1},
     "no biases": {"biases": False},
@@ -37,8 +38,8 @@ def test_description_is_what_is_built(case):
     spec = Specification.create(sizes=(9, 7, 5, 4), **CASES[case])
     text = describe(spec)
     found = tables(text)
-    brian = Simulation(spec.replace(batch_size=1), device="numpy").brian
-    built = {n: len(group) for n, group in brian.populations.items() if n != "protocol"}
+    brian = Simulation(spec.replace(batch_size=2), device="numpy").brian
+    built = {n: len(group) // 2 for n, group in brian.populations.items() if n != "protocol"}
     listed = {row[0]: int(row[2]) for row in found["Populations"][2:]}
     assert listed == built | {"stimulus": 9, "targets": 4}
     rows = {row[0]: row for row in found["Connectivity"][2:] if "backwards" not in row[0]}
@@ -49,7 +50,7 @@ def test_description_is_what_is_built(case):
         assert row[1:4] == [
             projection.source.name,
             projection.target.name,
-            f"{len(projection.target)} x {len(projection.source)}",
+            f"{projection.n_post} x {projection.n_pre}",
         ]
         assert (row[5] == "plastic") == (name in rates)
         if "uniform" in row[4]:

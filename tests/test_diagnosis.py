@@ -107,4 +107,7 @@ def test_a_common_class_is_not_chance_if_others_are_told_from_it():
 def test_nobody_is_judged_early():
     blind = np.random.default_rng(0).random((10_000, 2))
     assert "at chance" in judged(50.0, [], responses=blind, loss=0.3)
-    assert judged(50.0, [], responses=blind, loss=0.3, presented=299) == ""
+    early = {"responses": blind, "loss": 0.3, "presented": 299}
+    assert "at chance" in judged(50.0, [], **early)  # 90,000 images in large mini-batches
+    half = {"labels": np.arange(5000) % 2} | early | {"responses": blind[:5000]}
+    assert judged(50.0, [], **half) == ""

@@ -93,6 +93,9 @@ NETWORKS = [
     ),
     SPECIFICATION.replace(biases=False),
     Specification.create(sizes=(6, 5, 4, 3), rate_function="softplus"),
+    Specification.create(sizes=(6, 5, 3), rate_function="softplus"),
+    Specification.create(sizes=(6, 5, 4, 3), following="local"),
+    Specification.create(sizes=(6, 5, 4, 3), following="none"),
 ]
 
 

@@ -297,6 +297,9 @@ class Projection:
         Value of the shared parameter ``eta``, the learning rate; None if nothing is learned.
     rate_field : str
         The field of the specification that `eta` comes from, for messages.
+    rates : mapping
+        Further learning rates: values of ``(constant, shared)`` variables that, as `eta`, are 0
+        while nothing is learned.
     parameters : mapping
         Values of other ``(constant, shared)`` variables.
     constraint : str
@@ -314,6 +317,7 @@ class Projection:
     start: Start | None = None
     eta: float | None = None
     rate_field: str = ""
+    rates: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     constraint: str = ""
     always: bool = False

@@ -58,7 +58,10 @@ def specification(name):
 #: Fields that there were not when numbers were frozen, with the values that mean what was meant.
 SINCE = {
     "network": {"input_adaptation": False},
-    "protocol": {"schedule": "exponential", "normalised": False},
+    "protocol": {
+        "schedule": "exponential", "normalised": False, "private_feedback": False,
+        "following": "none",
+    },
 }
 
 

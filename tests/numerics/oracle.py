@@ -39,7 +39,8 @@ class Oracle:
     def __init__(self, edges, weights, *, model="MA", feedback=None, biases=True, k=0.5, beta=3.0,
                  prediction_steps=12, nudging_steps=8, eta=None, rho="sigmoid", softmax=False,
                  dale=False, intact=None, ghost_delay=0, ghost_onset=0, feedforward_onset=0,
-                 ghost_rate=0.5, normalised=()):  # fmt: skip
+                 ghost_rate=0.5, normalised=(), private=False,
+                 following="none"):  # fmt: skip
         self.edges, self.model, self.biases = edges, model, biases
         self.L = max(l for _, l in edges)
         self.back = [(i, j) for i, j in edges if i > 0]
@@ -55,6 +56,10 @@ class Oracle:
         self.ghost_onset, self.feedforward_onset = ghost_onset, feedforward_onset
         # populations whose rates are unbounded, as (kind, layer)
         self.normalised = normalised
+        # whether every image of a mini-batch has a V_b of its own while it is presented
+        self.private = private
+        # how ghosts follow W_f while it learns: they copy the change, or infer it from s - g
+        self.following = following
         self.presentations = 0
         # a bias is the weight from a unit whose rate is 1
         self.w = {name: {key: m.copy() for key, m in group.items()} for name, group in
@@ -72,6 +77,7 @@ class Oracle:
         self.s = {l: np.zeros((n, rows[l])) for l in range(1, self.L + 1)}
         ghosts = {j: self.w["V_f"][i, j].shape[0] for i, j in self.edges if j in self.with_ghosts}
         self.g = {l: np.zeros((n, ghosts[l])) for l in self.with_ghosts}
+        self.own = {key: np.array([m] * n) for key, m in self.w["V_b"].items()}
 
     def rate(self, l):
         if l == 0:
@@ -101,6 +107,11 @@ class Oracle:
         return sum(self.rate(j) @ self.w["W_b"][i, j].T for i, j in self.back if i == l)
 
     def c(self, l):
+        if self.private:
+            return sum(
+                np.array([V @ g for V, g in zip(self.own[i, j], self.ghost_rate_of(j))])
+                for i, j in self.back if i == l
+            )  # fmt: skip
         return sum(self.ghost_rate_of(j) @ self.w["V_b"][i, j].T for i, j in self.back if i == l)
 
     def e(self, l, y=None):
@@ -116,10 +127,17 @@ class Oracle:
         e = {l: self.e(l, y) for l in range(1, L + 1)}
         ds = {l: -self.s[l] + self.b(l) + e[l] for l in range(1, L + 1)}
         dg = {l: -self.g[l] + self.b(l, "V") for l in self.with_ghosts}
-        changes = []
+        changes, own = [], {}
 
         def change(name, key, post, pre):
+            if name == "V_b" and self.private:
+                each = [np.outer(a, b) for a, b in zip(post, pre)]
+                own[key] = self.own[key] + k * self.eta[name][key] * np.array(each)
+                return
             changes.append((name, key, self.eta[name][key] * post.T @ pre / n))
+
+        def follow(name, key, eta, post, pre):
+            changes.append((name, key, eta * post.T @ pre / n))
 
         ones = np.ones((n, 1))
         if learn and y is None and number >= self.ghost_delay and (
@@ -150,10 +168,21 @@ class Oracle:
                 change("W_f", (i, j), e[j] * self.slope(j), self.rate(i))
             for l in range(1, L + 1) if self.biases else ():
                 change("b_W", l, e[l] * self.slope(l), ones)
+            for l in self.with_ghosts if self.following != "none" else ():
+                moved = e[l] if self.following == "copy" else self.s[l] - self.g[l]
+                moved = moved * self.slope(l)
+                for i, j in self.edges:
+                    if j == l:
+                        follow("V_f", (i, j), self.eta["W_f"][i, j], moved, self.rate(i))
+                    if j == l and i > 0 and self.feedback[i] == "transpose":
+                        follow("V_b", (i, j), self.eta["W_f"][i, j], self.rate(i), moved)
+                if self.biases:
+                    follow("b_V", l, self.eta["b_W"][l], moved, ones)
         for l in range(1, L + 1):
             self.s[l] = self.s[l] + k * ds[l]
         for l in self.with_ghosts:
             self.g[l] = self.g[l] + k * dg[l]
+        self.own.update(own)
         for name, key, change in changes:
             self.w[name][key] = self.w[name][key] + k * change
             if name == "V_b" and self.dale:
@@ -172,6 +201,8 @@ class Oracle:
             if record:
                 record(self)
             self.step(y, learn=learn)
+        if self.private:
+            self.w["V_b"] = {key: matrices.mean(axis=0) for key, matrices in self.own.items()}
         self.presentations += learn
         return predicted
 

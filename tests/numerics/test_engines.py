@@ -85,6 +85,8 @@ def oracle_of(spec, weights, seed=0):
         feedforward_onset=protocol.feedforward_onset,
         ghost_rate=protocol.ghost_rate,
         normalised=unbounded(network) if protocol.normalised else (),
+        private=protocol.private_feedback,
+        following=protocol.following,
     )
 
 
@@ -183,6 +185,41 @@ OPTIONS = {
     "cross-entropy, normalised": {"loss": "cross_entropy", "normalised": True},
     "expression": {"rate_function": "s / (1 + abs(s))"},
     "cross-entropy": {"loss": "cross_entropy"},
+    "copy": {"following": "copy"},
+    "local": {"following": "local"},
+    "copy, everything": {
+        "following": "copy",
+        "learning_rates": {"feedforward": 0.2},
+        "connections": SKIPPING,
+        "feedback": ["alignment", "transpose"],
+        "loss": "cross_entropy",
+        "lesion": 0.3,
+        "ghost_delay": 1,
+        "feedforward_onset": 1,
+        
+    },
+    "local, normalised": {
+        "following": "local",
+        "rate_function": "softplus",
+        "normalised": True,
+        "time_step": 0.1,
+        "learning_rates": {"feedforward": 0.1, "ghost_forward": 1.3, "ghost_feedback": 1.1},
+    },
+    "private feedback": {"private_feedback": True},
+    "private feedback, everything": {
+        "private_feedback": True,
+        "connections": SKIPPING,
+        "loss": "cross_entropy",
+        "lesion": 0.3,
+        "ghost_delay": 1,
+    },
+    "private feedback, normalised": {
+        "private_feedback": True,
+        "rate_function": "softplus",
+        "normalised": True,
+        "time_step": 0.1,
+        "learning_rates": {"feedforward": 0.1, "ghost_feedback": 1.1},
+    },
     "Dale": {"dale": True},
     "lesion": {"lesion": 0.5},
     "delays": {"ghost_delay": 2, "ghost_onset": 1, "feedforward_onset": 2},
@@ -206,6 +243,9 @@ OPTIONS = {
 @pytest.mark.parametrize("model", ["MA", "MB"])
 @pytest.mark.parametrize(("engine", "batch"), [("dense", 3), ("synapses", 1)])
 def test_options_agree_with_oracle(engine, batch, model, option):
+    refused = {"MA": ("private",), "MB": ("copy", "local")}[model]
+    if option.startswith(refused):
+        pytest.skip(f"not for {model}")
     assert_agreement(engine, make(batch, model=model, **OPTIONS[option]))
 
 
@@ -301,6 +341,8 @@ EACH_FEEDBACK = {"hidden": (6, 5, 4), "feedback": FEEDBACKS}
     [
         ("dense", 4, "float64", 1e-10, EACH_FEEDBACK),
         ("dense", 1, "float64", 1e-10, EACH_FEEDBACK | {"model": "MB"}),
+        ("dense", 4, "float64", 1e-10, EACH_FEEDBACK | {"model": "MB", "private_feedback": True}),
+        ("dense", 4, "float64", 1e-10, EACH_FEEDBACK | {"following": "copy"}),
         ("dense", 4, "float32", 1e-4, {}),
         ("dense", 4, "float64", 1e-10, OPTIONS["everything"]),
         ("synapses", 1, "float64", 1e-10, OPTIONS["everything"]),

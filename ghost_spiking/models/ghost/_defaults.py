@@ -76,12 +76,14 @@ def defaults(
     top = graph.n_layers
     deep = len(graph.feedback_sources) > 1
     softmax = network.get("loss") == "cross_entropy"
-    # V^b of MB replicates the feedback of one image; over a batch it could only do so on average.
-    batch = protocol.get("batch_size", 100 if paired else 1)
     aligning = all(mode == "alignment" for mode in network.get("feedback", ("transpose",)))
-    noise = max(1.0, 100 / batch) ** 0.5
     # Rates that are given were meant for inputs as they are.
     adapting = network.get("input_adaptation", "feedforward" not in rates)
+    # V^b of MB replicates the feedback of one image. Where images share all changes, as with Dale's
+    # law, it could only do so on average over a batch.
+    private = protocol.get("private_feedback", not paired and adapting and not network.get("dale"))
+    batch = protocol.get("batch_size", 100 if paired or private else 1)
+    noise = max(1.0, 100 / batch) ** 0.5
     n_inputs = graph.sizes[0]
 
     if paired:
@@ -94,6 +96,9 @@ def defaults(
         ghosts = network.get("ghosts", (100,) * len(graph.feedback_sources))
         beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
         imitate, cancel = 0.0, 20.0
+        if private:  # four times these in batches of 100, which makes them those of MA
+            averaged = min(batch, 100) ** np.log10(2)
+            first_rate, output_rate = averaged * first_rate, averaged * output_rate
         # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
         # errors of the first layer.
         if aligning:
@@ -102,6 +107,12 @@ def defaults(
     between = 1.0 / max(1, len(graph.feedback_sources) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
+    # Ghosts that follow can do so as fast as W^f learns; a small beta makes errors exact.
+    following = protocol.get("following", "copy" if paired and deep and adapting else "none")
+    follows = following != "none"
+    if follows:
+        beta, between = 0.03 if following == "copy" else 3.0, 1.0
+    per_beta = 1.0 / protocol.get("beta", beta)
     name = network.get("rate_function", "sigmoid")
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     positive = steepness == 1.0  # rates are between 0 and 1
@@ -127,6 +138,10 @@ def defaults(
         elif softmax and paired and post == top:
             strength = 0.1 if adapting else 0.05
             rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
+        elif follows and pre > 0:
+            rate = (30.0 if post == top else 90.0) * per_beta / graph.sizes[pre]
+        elif follows:
+            rate = 6.0 * per_beta * (_MNIST / (1 + n_inputs) if adapting else 1.0)
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
             if adapting and not deep:  # wide layers would drive all output units to silence
@@ -141,6 +156,10 @@ def defaults(
         # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
         gains = [
             2.0 if pre == 0 else 1.0 if post == top else 0.3 for pre, post in graph.connections
+        ]
+    elif follows:
+        gains = [
+            2.0 if pre == 0 else 1.0 if post == top else 3.0 for pre, post in graph.connections
         ]
     elif deep:
         gains = [2.0] * len(graph.connections)
@@ -224,15 +243,17 @@ def defaults(
         "protocol": {
             "time_step": 0.5,
             "prediction_steps": 16 if deep else 12,
-            "nudging_steps": 12,
+            "nudging_steps": 20 if follows else 12,
             "beta": beta,
-            "batch_size": 100 if paired else 1,
+            "batch_size": batch,
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
             "feedforward_onset": 0,
             "half_life": max(1, _IMAGES // batch) if adapting else 0,
             "schedule": "inverse_time" if adapting else "exponential",
             "normalised": adapting,
+            "following": following,
+            "private_feedback": private,
             "ghost_rate": 0.2,
             "learning_rates": {
                 "feedforward": feedforward,

@@ -126,7 +126,8 @@ dw/dt = eta * nudging_post * error_post * slope_post * rate_pre / tau_post : 1 (
     imitation = """
 dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post : 1 (clock-driven)
 """
-    #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback.
+    #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback. In MB
+    #: with mini-batches the rule has the flag ``private`` as well.
     cancellation = """
 dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
 """
@@ -139,6 +140,39 @@ dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + powe
     normalised_cancellation = """
 dw/dt = eta * prediction_post * error_post * rate_pre / (1 + power_pre) / tau_post : 1 \
 (clock-driven)
+"""
+    #: Ghosts that follow W^f (not in the paper): in the nudging phase V^f changes as W^f does, by
+    #: eq. (5), and V^b as its transpose does. `follow` is the learning rate of W^f.
+    following_imitation = """
+dw/dt = (eta * prediction_post * (pyramidal_post - g_post) + follow * nudging_post * change_post) \
+* rate_pre / tau_post : 1 (clock-driven)
+follow : 1 (constant, shared)
+"""
+    following_cancellation = """
+dw/dt = (eta * prediction_post * error_post * rate_pre \
++ follow * nudging_post * rate_post * change_pre) / tau_post : 1 (clock-driven)
+follow : 1 (constant, shared)
+"""
+    normalised_following_imitation = """
+dw/dt = (eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + power_pre) \
++ follow * nudging_post * change_post * rate_pre) / tau_post : 1 (clock-driven)
+follow : 1 (constant, shared)
+"""
+    normalised_following_cancellation = """
+dw/dt = (eta * prediction_post * error_post * rate_pre / (1 + power_pre) \
++ follow * nudging_post * rate_post * change_pre) / tau_post : 1 (clock-driven)
+follow : 1 (constant, shared)
+"""
+    #: The change of the partner: told by the partner, or inferred from its state, which nudging moves
+    #: away from that of the ghost by about its error.
+    copied_change = """
+change = pyramidal_slope * pyramidal_error : 1
+pyramidal_slope : 1 (linked)
+pyramidal_error : 1 (linked)
+"""
+    local_change = """
+change = pyramidal_slope * (pyramidal - g) : 1
+pyramidal_slope : 1 (linked)
 """
     #: The sum is formed by a unit that all units of a layer project to, and that tells it to all.
     power_unit = ""

@@ -123,8 +123,23 @@ class GhostModel(GhostEquations, Model):
             )
 
     def check(self, specification: Specification) -> None:
-        """Refuse ghosts that never learn."""
+        """Refuse ghosts that never learn, and changes that can't be private."""
         protocol: Any = specification.protocol
+        if protocol.following != "none" and not self.paired:
+            raise SpecificationError(
+                f"protocol.following: only ghosts that have a partner can follow it; those of "
+                f"{self.name} have none"
+            )
+        if protocol.private_feedback and self.paired:
+            raise SpecificationError(
+                "protocol.private_feedback: only V^b of model MB replicates the feedback of each "
+                f"image; that of {self.name} learns from all"
+            )
+        if protocol.private_feedback and specification.network.dale:  # type: ignore[attr-defined]
+            raise SpecificationError(
+                "protocol.private_feedback: Dale's law is enforced on the V^b that all images share, "
+                "so that none can have its own; set one of the two to false"
+            )
         if protocol.ghost_delay >= protocol.prediction_steps:
             raise SpecificationError(
                 f"protocol.ghost_delay: ghosts that wait {protocol.ghost_delay} steps never learn "
@@ -247,6 +262,7 @@ class GhostModel(GhostEquations, Model):
     def ghost_population(self, specification: Specification, layer: int) -> Population:
         """Return the ghosts attached to a layer, eq. (2)."""
         network: Any = specification.network
+        protocol: Any = specification.protocol
         rate = self.ghost_rate_function(network, layer).of("g")
         text = self.ghost.format(rate=f"intact * ({rate})" if network.lesion else rate)
         text += self._bottom_up(network) + self.gates
@@ -254,6 +270,11 @@ class GhostModel(GhostEquations, Model):
         if self.paired:
             text += self.ghost_partner
             links["pyramidal"] = f"pyramidal_{layer}.s"
+        if protocol.following != "none":
+            text += self.copied_change if protocol.following == "copy" else self.local_change
+            links["pyramidal_slope"] = f"pyramidal_{layer}.slope"
+        if protocol.following == "copy":
+            links["pyramidal_error"] = f"pyramidal_{layer}.error"
         return Population(
             f"ghost_{layer}",
             network.ghosts_of(layer),
@@ -377,6 +398,11 @@ class GhostModel(GhostEquations, Model):
         drive = self.drive.format(into="feedforward")
         normalises = self._normalised(specification, network.rate_function_of(pre), pre)
         rule = self.normalised_imitation if normalises else self.imitation
+        follows = protocol.following != "none"
+        if follows:
+            rule = self.following_imitation
+            if normalises:
+                rule = self.normalised_following_imitation
         return Projection(
             projection_name("ghost_forward", pre, post),
             _layer(pre),
@@ -385,8 +411,9 @@ class GhostModel(GhostEquations, Model):
             start,
             eta=protocol.learning_rates.ghost_forward[place] if self.paired else None,
             rate_field="ghost_forward",
-            phase="prediction" if self.paired else "",
-            equation="(3)" if self.paired else "",
+            rates=self._follow(specification, pre, post),
+            phase=("prediction, nudging" if follows else "prediction") if self.paired else "",
+            equation=("(3), and (5) of its partner" if follows else "(3)") if self.paired else "",
         )
 
     def ghost_feedback(self, specification: Specification, pre: int, post: int) -> Projection:
@@ -407,6 +434,15 @@ class GhostModel(GhostEquations, Model):
             )
         normalises = self._normalised(specification, self.ghost_rate_function(network, post))
         rule = self.normalised_cancellation if normalises else self.cancellation
+        # W^b that does not follow W^f does not change in the nudging phase, and nor does V^b.
+        follows = protocol.following != "none" and network.feedback_of(pre) == "transpose"
+        if follows:
+            rule = self.following_cancellation
+            if normalises:
+                rule = self.normalised_following_cancellation
+        if protocol.private_feedback and protocol.batch_size > 1:
+            # V^b replicates the feedback of each image, and so each has its own changes.
+            rule = rule.replace("(clock-driven)", "(clock-driven, private)")
         return Projection(
             projection_name("ghost_feedback", pre, post),
             f"ghost_{post}",
@@ -415,12 +451,20 @@ class GhostModel(GhostEquations, Model):
             start,
             eta=protocol.learning_rates.ghost_feedback[place],
             rate_field="ghost_feedback",
+            rates=self._follow(specification, pre, post) if follows else {},
             constraint=self.dale if network.dale else "",
             # V^b of MB replicates the feedback of each image, eq. (6), the present one too.
             always=not self.paired,
-            phase="prediction",
-            equation="(4), (6)",
+            phase="prediction, nudging" if follows else "prediction",
+            equation="(4), and (5) of its partner" if follows else "(4), (6)",
         )
+
+    def _follow(self, specification: Specification, pre: int, post: int) -> dict[str, float]:
+        """Return the learning rate with which ghosts follow W^f, that of W^f; none if they don't."""
+        if specification.protocol.following == "none":  # type: ignore[attr-defined]
+            return {}
+        place = specification.network.connections.index((pre, post))
+        return {"follow": specification.protocol.learning_rates.feedforward[place]}
 
     def _biases(self, specification: Specification) -> list[Projection]:
         network: Any = specification.network
@@ -450,6 +494,9 @@ class GhostModel(GhostEquations, Model):
         protocol: Any = specification.protocol
         place = network.graph.feedback_sources.index(layer)
         rule = self.imitation if self.paired else self.homeostasis
+        follows = protocol.following != "none"
+        if follows:
+            rule = self.following_imitation
         return Projection(
             f"ghost_bias_{layer}",
             BIAS_UNIT,
@@ -458,8 +505,9 @@ class GhostModel(GhostEquations, Model):
             Constant(network.initial_weights.ghost_bias),
             eta=protocol.learning_rates.ghost_bias[place],
             rate_field="ghost_bias",
+            rates={"follow": protocol.learning_rates.bias[layer - 1]} if follows else {},
             parameters={} if self.paired else {"goal": protocol.ghost_rate},
-            phase="prediction",
+            phase="prediction, nudging" if follows else "prediction",
             equation="as (3)" if self.paired else "not in the paper",
         )
 

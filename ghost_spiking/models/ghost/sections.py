@@ -161,6 +161,14 @@ class GhostProtocol(Protocol):
     normalised : bool
         Whether rules of ghosts are relative to the sum of squared pre-synaptic rates, where these
         are not bounded; not in the paper.
+    following : {"none", "copy", "local"}
+        How ghosts follow W^f in the nudging phase (MA only; not in the paper, which has none):
+        they copy their partner's change, or infer it from how far the partner's state has moved
+        away from theirs.
+    private_feedback : bool
+        Whether each image of a mini-batch has its own changes of V^b while it is presented, of which
+        V^b keeps the mean (MB only); otherwise all images change the same V^b in every step. The
+        paper presents one image at a time, where both are the same.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : GhostLearningRates
@@ -179,5 +187,7 @@ class GhostProtocol(Protocol):
     half_life: Whole
     schedule: Literal["exponential", "inverse_time"]
     normalised: Flag
+    following: Literal["none", "copy", "local"]
+    private_feedback: Flag
     ghost_rate: Number
     learning_rates: GhostLearningRates

@@ -22,6 +22,7 @@ from brian2.synapses.synapses import Synapses
 from .dense import ClampedInput, DenseSynapses, ResponseMonitor
 from .exceptions import SpecificationError
 from .models import DT, STIMULUS, TARGETS, Layout, Population, Projection
+from .noise import NOISE
 from .specification import Specification
 
 __all__ = ["ENGINES", "BrianObjects", "Engine", "build"]
@@ -161,6 +162,7 @@ class _Builder:
             clock=self.clock,
             order=item.order,
             name=item.name,
+            namespace={"white_noise": NOISE} if "white_noise(" in text else None,
         )
         for variable, place in item.links.items():
             owner, _, linked = place.partition(".")

@@ -145,6 +145,7 @@ class Simulation:
         self.engine = engine
         self.precision = np.dtype(precision)
         self.data_dtype = type_to_build_for(data_dtype)
+        self.seed = seed
         drawn = initial_weights(specification, seed)
         self.weights = {
             name: np.array(drawn[name] if weights is None else weights[name], self.precision)
@@ -277,7 +278,11 @@ class Simulation:
             inputs = {"stimulus": (images.astype(dtype, copy=False), order)}
             inputs["targets"] = (targets, order)
             values: dict[str, Any] = run_time_values(
-                self.specification, learn=learn, nudge=nudge, presented=self.presented
+                self.specification,
+                learn=learn,
+                nudge=nudge,
+                presented=self.presented,
+                seed=self.seed,
             )
             values |= {name: np.tile(drawn, batch) for name, drawn in self.drawn.items()}
             values["stimulus.scale"] = scale

@@ -72,7 +72,12 @@ def drawn_values(specification: Specification, seed: int) -> dict[str, np.ndarra
 
 
 def run_time_values(
-    specification: Specification, *, learn: bool, nudge: bool | None = None, presented: int = 0
+    specification: Specification,
+    *,
+    learn: bool,
+    nudge: bool | None = None,
+    presented: int = 0,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Return the scalar values of a run, by ``"object.variable"``.
 
@@ -89,6 +94,8 @@ def run_time_values(
         Whether there are other phases than the first; by default if weights change.
     presented : int, optional
         Presentations that the network has learned from before this run.
+    seed : int
+        Of the noise, if there is any; what counts is the remainder of a division by 2^31.
 
     Examples
     --------
@@ -105,6 +112,8 @@ def run_time_values(
     values[f"{TARGETS}.scale"] = 1.0
     if layout.age:
         values[layout.age] = presented
+    if layout.seed:
+        values[layout.seed] = seed % 2**31
     parameters = {item.name: item.parameters for item in layout.populations}
     parameters |= {item.name: item.parameters for item in layout.projections}
     for owner, given in parameters.items():

@@ -96,6 +96,7 @@ NETWORKS = [
     Specification.create(sizes=(6, 5, 3), rate_function="softplus"),
     Specification.create(sizes=(6, 5, 4, 3), following="local"),
     Specification.create(sizes=(6, 5, 4, 3), following="none"),
+    Specification.create(sizes=(6, 5, 4, 3), calibration_steps=2),
 ]
 
 
@@ -111,6 +112,8 @@ def exchanges():
             continue
         if name == "dale":
             changed = text.replace("int(", "1*int(")
+        elif text and ":" not in text:  # an expression, or a statement
+            changed = text.replace(" = ", " = 2 * ") if " = " in text else f"2 * {text}"
         elif ": 1 (summed)" in text:
             changed = text.replace(" : 1 (summed)", " * 1.5 : 1 (summed)")
         else:

@@ -87,8 +87,7 @@ def _model_choices(command: Any) -> Any:
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    help="How often to present all training images.  "
-    "[default: 10 to 100, more for small sets]",
+    help="How often to present all training images.  [default: 10 to 100, more for small sets]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N training images.")
 @click.option(

@@ -31,7 +31,8 @@ def digest_of(network: Network) -> str:
 
     Networks with the same hash become the same program: it covers each object's equations, code,
     sizes, types, links, clock and place in the time step, and Brian2's preferences. Networks
-    whose equations use functions in a namespace never have the same one.
+    whose equations use functions in a namespace never have the same one, unless the functions say
+    in an attribute ``known_as`` what they compute.
     """
     digest, text = hashlib.sha256(prefs.as_file.encode()), _Text()
     for obj in network.sorted_objects:
@@ -52,7 +53,7 @@ class _Text:
         if type(value) in _EXACTLY:  # most are
             return repr(value)
         if isinstance(value, Function):  # also a TimedArray; what it computes can't be seen
-            return uuid.uuid4().hex
+            return getattr(value, "known_as", uuid.uuid4().hex)
         if isinstance(value, Nameable):
             return f"<{value.name}>"
         if isinstance(value, Variable):

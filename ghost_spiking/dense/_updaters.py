@@ -417,7 +417,9 @@ class RuleUpdater(DenseCodeRunner):
             shared, post = factors[0]
             return shared, None if post is None else self._plan.operand(post, Side.POST)
         total = " + ".join(_product_of(*pair) for pair in factors)
-        return "1", self._plan.operand(total, Side.POST)
+        # Zero if nothing has to be computed, as outside of the phases of a rule.
+        scale = " or ".join(f"({shared}) != 0" for shared in {shared: 1 for shared, _ in factors})
+        return f"int({scale})", self._plan.operand(total, Side.POST)
 
     def _plan_clamped(self, product: Product) -> None:
         synapses, plan = self._plan.synapses, self._plan

@@ -231,8 +231,9 @@ class Probe:
                 for signal in signals:
                     self._monitors[signal.key].active = not only or signal.name == only
             self._present(weights, specification, n_images, learn=False)
+            shown = slice(prediction + nudging + 1)  # and no phase after these
             return {
-                name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)
+                name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)[shown]
                 for name, monitor in self._monitors.items()
                 if monitor.active
             }

@@ -441,6 +441,9 @@ class Layout:
         Their parts. Weights are drawn in the order of the projections.
     readout : Readout
         What the network answers.
+    seed : str
+        The integer parameter, ``"population.variable"``, that is told the seed of the simulation,
+        for `ghost_spiking.noise.white_noise`; ``""`` if there is none.
     age : str
         The integer parameter, ``"population.variable"``, that is told how many presentations
         the network has learned from before; ``""`` if there is none.
@@ -464,6 +467,7 @@ class Layout:
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     readout: Readout
+    seed: str = ""
     age: str = ""
     onset: int = 0
 

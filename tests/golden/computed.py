@@ -60,9 +60,10 @@ SINCE = {
     "network": {"input_adaptation": False},
     "protocol": {
         "schedule": "exponential", "normalised": False, "private_feedback": False,
-        "following": "none",
+        "following": "none", "calibration_steps": 0, "calibration_settling": 8,
+        "calibration_noise": 0.3, "learning_rates": {"calibration": 0.5},
     },
-}
+}  # fmt: skip
 
 
 def resolved(choices):
@@ -71,12 +72,16 @@ def resolved(choices):
 
 def as_frozen(text):
     """Return a TOML text as it would have been, if it means what was meant."""
-    found = tomllib.loads(text)
-    for section, fields in SINCE.items():
-        for name, value in fields.items():
-            if name in found[section]:
-                assert found[section].pop(name) == value, name
-    return found
+
+    def without(found, new, place):
+        for name, value in new.items():
+            if isinstance(value, dict):
+                without(found.get(name, {}), value, f"{place}.{name}")
+            elif name in found:
+                assert found.pop(name) == value, f"{place}.{name}"
+        return found
+
+    return without(tomllib.loads(text), SINCE, "")
 
 
 def train(device, engine, name, images, labels):

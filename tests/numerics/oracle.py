@@ -40,7 +40,7 @@ class Oracle:
                  prediction_steps=12, nudging_steps=8, eta=None, rho="sigmoid", softmax=False,
                  dale=False, intact=None, ghost_delay=0, ghost_onset=0, feedforward_onset=0,
                  ghost_rate=0.5, normalised=(), private=False,
-                 following="none"):  # fmt: skip
+                 following="none", calibration=None):  # fmt: skip
         self.edges, self.model, self.biases = edges, model, biases
         self.L = max(l for _, l in edges)
         self.back = [(i, j) for i, j in edges if i > 0]
@@ -60,6 +60,9 @@ class Oracle:
         self.private = private
         # how ghosts follow W_f while it learns: they copy the change, or infer it from s - g
         self.following = following
+        # (steps before, steps, deviation, rate, noise), where noise gives that of a presentation,
+        # a step, a layer, and so many images and units; None without
+        self.calibration = calibration
         self.presentations = 0
         # a bias is the weight from a unit whose rate is 1
         self.w = {name: {key: m.copy() for key, m in group.items()} for name, group in
@@ -77,12 +80,14 @@ class Oracle:
         self.s = {l: np.zeros((n, rows[l])) for l in range(1, self.L + 1)}
         ghosts = {j: self.w["V_f"][i, j].shape[0] for i, j in self.edges if j in self.with_ghosts}
         self.g = {l: np.zeros((n, ghosts[l])) for l in self.with_ghosts}
+        self.z = {}
         self.own = {key: np.array([m] * n) for key, m in self.w["V_b"].items()}
 
     def rate(self, l):
         if l == 0:
             return self.x
-        return self.s[l] if self.softmax and l == self.L else self.rho(self.s[l])
+        rate = self.s[l] if self.softmax and l == self.L else self.rho(self.s[l])
+        return rate + self.z[l] if self.z else rate
 
     def slope(self, l):
         linear = self.softmax and l == self.L
@@ -91,7 +96,7 @@ class Oracle:
     def ghost_rate_of(self, l):
         linear = self.softmax and l == self.L and self.model == "MA"
         rate = self.g[l] if linear else self.rho(self.g[l])
-        return rate * self.intact.get(l, 1.0)
+        return (rate + self.z[l] if self.z else rate) * self.intact.get(l, 1.0)
 
     def relative(self, rate, kind, l):
         """Divide the rates of each image by one and the sum of their squares."""
@@ -121,12 +126,13 @@ class Oracle:
             return np.zeros_like(self.s[l])
         return self.beta * (y - (softmax(self.s[l]) if self.softmax else self.rate(l)))
 
-    def step(self, y=None, learn=True, number=10**9):
+    def step(self, y=None, learn=True, number=10**9, third=False):
         """One explicit Euler step: prediction without targets, nudging with them."""
         L, k, n = self.L, self.k, len(self.x)
         e = {l: self.e(l, y) for l in range(1, L + 1)}
         ds = {l: -self.s[l] + self.b(l) + e[l] for l in range(1, L + 1)}
         dg = {l: -self.g[l] + self.b(l, "V") for l in self.with_ghosts}
+        m = {l: self.b(l) - self.b(l, "V") for l in self.with_ghosts if self.model == "MA"}
         changes, own = [], {}
 
         def change(name, key, post, pre):
@@ -140,19 +146,29 @@ class Oracle:
             changes.append((name, key, eta * post.T @ pre / n))
 
         ones = np.ones((n, 1))
-        if learn and y is None and number >= self.ghost_delay and (
+        if learn and self.z:  # only of noise, so per step
+            _, _, deviation, rate, _ = self.calibration
+            for i, j in self.edges:
+                if j in self.with_ghosts and i > 0:
+                    eta = rate / (1 + 2 * self.s[i].shape[1] / self.batch_size) / deviation**2 / k
+                    follow("V_f", (i, j), eta, m[j] - self.last_m[j], self.z[i])
+                    eta = rate / (1 + 2 * self.s[j].shape[1] / self.batch_size) / deviation**2 / k
+                    follow("V_b", (i, j), eta, e[i] - self.last_e[i], self.z[j])
+            for l in self.with_ghosts if self.biases else ():
+                follow("b_V", l, 0.2 * rate / k, m[l], ones)
+        if learn and y is None and not third and number >= self.ghost_delay and (
             self.presentations >= self.ghost_onset
         ):  # fmt: skip
             for l in self.with_ghosts:
                 if self.model == "MA":  # eq. (3)
                     for i, j in self.edges:
-                        if j == l:
+                        if j == l and not (self.calibration and i > 0):
                             pre = self.relative(self.rate(i), "s", i)
                             change("V_f", (i, j), self.s[l] - self.g[l], pre)
-                if self.biases:
+                if self.biases and not self.calibration:
                     aim = self.ghost_rate - self.ghost_rate_of(l)
                     change("b_V", l, self.s[l] - self.g[l] if self.model == "MA" else aim, ones)
-            for i, j in self.back:
+            for i, j in () if self.calibration else self.back:
                 pre = self.relative(self.ghost_rate_of(j), "g", j)
                 change("V_b", (i, j), self.t(i) - self.c(i), pre)  # eq. (4), (6)
             for l, mode in self.feedback.items():
@@ -183,6 +199,7 @@ class Oracle:
         for l in self.with_ghosts:
             self.g[l] = self.g[l] + k * dg[l]
         self.own.update(own)
+        self.last_e, self.last_m = e, m
         for name, key, change in changes:
             self.w[name][key] = self.w[name][key] + k * change
             if name == "V_b" and self.dale:
@@ -201,6 +218,15 @@ class Oracle:
             if record:
                 record(self)
             self.step(y, learn=learn)
+        settling, noisy = self.calibration[:2] if learn and self.calibration else (0, 0)
+        for number in range(settling + noisy):
+            if number >= settling:
+                step = self.prediction_steps + self.nudging_steps + number
+                self.z = {
+                    l: self.calibration[4](self.presentations, step, l, *self.s[l].shape)
+                    for l in self.s
+                }
+            self.step(learn=learn, third=True)
         if self.private:
             self.w["V_b"] = {key: matrices.mean(axis=0) for key, matrices in self.own.items()}
         self.presentations += learn
@@ -208,7 +234,7 @@ class Oracle:
 
     def run(self, images, targets, order, batch_size, learn=True, record=None):
         """Mini-batches in turn; the last one may be smaller."""
-        predicted = []
+        predicted, self.batch_size = [], batch_size
         for first in range(0, len(order), batch_size):
             rows = order[first : first + batch_size]
             predicted.append(self.present(images[rows], targets[rows], learn, record))

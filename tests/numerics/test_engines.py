@@ -87,7 +87,32 @@ def oracle_of(spec, weights, seed=0):
         normalised=unbounded(network) if protocol.normalised else (),
         private=protocol.private_feedback,
         following=protocol.following,
+        calibration=(
+            protocol.calibration_settling,
+            protocol.calibration_steps,
+            protocol.calibration_noise,
+            rates.calibration,
+            lambda *place: protocol.calibration_noise * noise(seed, *place),
+        )
+        if protocol.calibration_steps
+        else None,
     )
+
+
+def noise(seed, presentation, step, layer, n_images, n_units):
+    """Two rounds of splitmix64 of a counter, in numbers of any length, of variance 1."""
+    full = 2**64 - 1
+
+    def mixed(z):
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            z = ((z ^ (z >> shift)) * factor) & full
+        return z ^ (z >> 31)
+
+    when = (presentation * 2**24 + step * 2**8 + layer) * 0x9E3779B97F4A7C15
+    where = [seed * 2**32 + unit for unit in range(n_images * n_units)]
+    found = [mixed((mixed((when + place) & full) + place) & full) for place in where]
+    uniform = np.array([(number >> 11) / 2**53 for number in found])
+    return (12**0.5 * (uniform - 0.5)).reshape(n_images, n_units)
 
 
 def unbounded(network):
@@ -196,7 +221,6 @@ OPTIONS = {
         "lesion": 0.3,
         "ghost_delay": 1,
         "feedforward_onset": 1,
-        
     },
     "local, normalised": {
         "following": "local",
@@ -204,6 +228,23 @@ OPTIONS = {
         "normalised": True,
         "time_step": 0.1,
         "learning_rates": {"feedforward": 0.1, "ghost_forward": 1.3, "ghost_feedback": 1.1},
+    },
+    "calibration": {
+        "calibration_steps": 3,
+        "calibration_settling": 2,
+        "feedforward_onset": 0,
+    },
+    "calibration, copy": {"calibration_steps": 2, "following": "copy", "feedforward_onset": 1},
+    "calibration, local, everything": {
+        "calibration_steps": 2,
+        "following": "local",
+        "learning_rates": {"feedforward": 0.2, "calibration": 0.2},
+        "calibration_noise": 0.2,
+        "feedforward_onset": 0,
+        "connections": SKIPPING,
+        "feedback": ["alignment", "transpose"],
+        "loss": "cross_entropy",
+        "lesion": 0.3,
     },
     "private feedback": {"private_feedback": True},
     "private feedback, everything": {
@@ -243,7 +284,7 @@ OPTIONS = {
 @pytest.mark.parametrize("model", ["MA", "MB"])
 @pytest.mark.parametrize(("engine", "batch"), [("dense", 3), ("synapses", 1)])
 def test_options_agree_with_oracle(engine, batch, model, option):
-    refused = {"MA": ("private",), "MB": ("copy", "local")}[model]
+    refused = {"MA": ("private",), "MB": ("copy", "local", "calibration")}[model]
     if option.startswith(refused):
         pytest.skip(f"not for {model}")
     assert_agreement(engine, make(batch, model=model, **OPTIONS[option]))
@@ -342,7 +383,13 @@ EACH_FEEDBACK = {"hidden": (6, 5, 4), "feedback": FEEDBACKS}
         ("dense", 4, "float64", 1e-10, EACH_FEEDBACK),
         ("dense", 1, "float64", 1e-10, EACH_FEEDBACK | {"model": "MB"}),
         ("dense", 4, "float64", 1e-10, EACH_FEEDBACK | {"model": "MB", "private_feedback": True}),
-        ("dense", 4, "float64", 1e-10, EACH_FEEDBACK | {"following": "copy"}),
+        (
+            "dense",
+            4,
+            "float64",
+            1e-10,
+            EACH_FEEDBACK | {"following": "copy", "calibration_steps": 2, "feedforward_onset": 1},
+        ),  # fmt: skip
         ("dense", 4, "float32", 1e-4, {}),
         ("dense", 4, "float64", 1e-10, OPTIONS["everything"]),
         ("synapses", 1, "float64", 1e-10, OPTIONS["everything"]),

@@ -107,12 +107,19 @@ def defaults(
     between = 1.0 / max(1, len(graph.feedback_sources) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
-    # Ghosts that follow can do so as fast as W^f learns; a small beta makes errors exact.
+    # Ghosts that follow can do so as fast as W^f learns, and errors are exact if beta is small. Those
+    # that infer changes have a delta rule to keep stable.
     following = protocol.get("following", "copy" if paired and deep and adapting else "none")
     follows = following != "none"
+    followed = (6.0, 90.0, 30.0)
     if follows:
-        beta, between = 0.03 if following == "copy" else 3.0, 1.0
-    per_beta = 1.0 / protocol.get("beta", beta)
+        beta, between = (0.03 if following == "copy" else 1.0), 1.0
+    if following == "local":
+        followed = (4.0, 30.0, 10.0)
+    # Steps of W^f are these rates times beta, whatever beta is.
+    first_followed, between_followed, last_followed = (
+        rate / protocol.get("beta", beta) for rate in followed
+    )
     name = network.get("rate_function", "sigmoid")
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     positive = steepness == 1.0  # rates are between 0 and 1
@@ -139,9 +146,9 @@ def defaults(
             strength = 0.1 if adapting else 0.05
             rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
         elif follows and pre > 0:
-            rate = (30.0 if post == top else 90.0) * per_beta / graph.sizes[pre]
+            rate = (last_followed if post == top else between_followed) / graph.sizes[pre]
         elif follows:
-            rate = 6.0 * per_beta * (_MNIST / (1 + n_inputs) if adapting else 1.0)
+            rate = first_followed * (_MNIST / (1 + n_inputs) if adapting else 1.0)
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
             if adapting and not deep:  # wide layers would drive all output units to silence
@@ -219,7 +226,13 @@ def defaults(
         # The input of a bias is 1; beside hundreds of others it would hardly learn.
         bias = (bias[0] * max(1.0, (1 + n_inputs) / 100), *bias[1:])
     ones = (1.0,) * len(graph.feedback_connections)
-    copies = paired and (deep or softmax or not positive) and network.get("dale") is not True
+    calibrates = protocol.get("calibration_steps", 0) > 0
+    copies = (
+        paired
+        and not calibrates
+        and (deep or softmax or not positive)
+        and network.get("dale") is not True
+    )
     return {
         "network": {
             "feedback": ("transpose",) * len(graph.feedback_targets),
@@ -248,11 +261,15 @@ def defaults(
             "batch_size": batch,
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
-            "feedforward_onset": 0,
+            # W^f waits until ghosts that start at random are calibrated.
+            "feedforward_onset": 0 if copies or not calibrates else 60,
             "half_life": max(1, _IMAGES // batch) if adapting else 0,
             "schedule": "inverse_time" if adapting else "exponential",
             "normalised": adapting,
             "following": following,
+            "calibration_steps": 0,
+            "calibration_settling": 8,
+            "calibration_noise": 0.3,
             "private_feedback": private,
             "ghost_rate": 0.2,
             "learning_rates": {
@@ -266,6 +283,7 @@ def defaults(
                     for layer in graph.feedback_sources
                 ),
                 "ghost_feedback": tuple(cancellation(*pair) for pair in graph.feedback_connections),
+                "calibration": 0.5,
                 "feedback": tuple(
                     0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
                 ),

@@ -41,10 +41,24 @@ feedforward_onset : integer (constant, shared)
 decay : 1 (constant, shared)
 tau : second (constant, shared)
 beta : 1 (constant, shared)
-nudge = int(step >= prediction_steps) : 1 (shared)
 age = presentation + presented : integer (shared)
-prediction = (1 - nudge) * int(step >= ghost_delay) * int(age >= ghost_onset) : 1 (shared)
+prediction = int(step < prediction_steps) * int(step >= ghost_delay) * int(age >= ghost_onset) \
+: 1 (shared)
 nudging = nudge * int(age >= feedforward_onset) * remaining : 1 (shared)
+"""
+    #: When the output is nudged: from the prediction phase to the end; or to a third phase, in which
+    #: noise calibrates the ghosts (not in the paper) after some steps without either.
+    two_phases = """
+nudge = int(step >= prediction_steps) : 1 (shared)
+"""
+    three_phases = """
+nudge = int(step >= prediction_steps) * int(step < nudging_end) : 1 (shared)
+calibrating = int(step >= noise_start) : 1 (shared)
+deviation = noise_size * calibrating : 1 (shared)
+nudging_end : integer (constant, shared)
+noise_start : integer (constant, shared)
+noise_size : 1 (constant, shared)
+noise_seed : integer (constant, shared)
 """
     #: Schedules of W^f: what remains of its learning rates. Half after every half-life; or all for
     #: half of one, half after one, a fourth after two, an eighth after four.
@@ -109,6 +123,30 @@ rate = {rate} : 1 (constant over dt)
     ghost_partner = """
 pyramidal : 1 (linked)
 """
+    #: What units need for calibration: noise that a pyramidal unit and its ghost share (both call for
+    #: that of the same layer and unit), and send beside their rates; and how what the ghosts have to
+    #: get right fluctuates from step to step.
+    noise = """
+noise = white_noise(deviation, noise_seed, age, step, {layer}, i) : 1 (constant over dt)
+deviation : 1 (linked)
+noise_seed : integer (linked)
+age : integer (linked)
+"""
+    with_noise = "{rate} + noise"
+    calibrated_unit = """
+calibrating : 1 (linked)
+fluctuation = error - last_error : 1
+last_error : 1
+"""
+    calibrated_ghost = """
+calibrating : 1 (linked)
+fluctuation = mismatch - last_mismatch : 1
+mismatch = pyramidal_bottom_up - bottom_up : 1
+last_mismatch : 1
+pyramidal_bottom_up : 1 (linked)
+"""
+    noting_error = "last_error = error"
+    noting_mismatch = "last_mismatch = mismatch"
     #: 0 for ghosts that a lesion has silenced, otherwise 1; a factor of their rate.
     intact = """
 intact : 1 (constant)
@@ -141,26 +179,11 @@ dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + powe
 dw/dt = eta * prediction_post * error_post * rate_pre / (1 + power_pre) / tau_post : 1 \
 (clock-driven)
 """
-    #: Ghosts that follow W^f (not in the paper): in the nudging phase V^f changes as W^f does, by
-    #: eq. (5), and V^b as its transpose does. `follow` is the learning rate of W^f.
-    following_imitation = """
-dw/dt = (eta * prediction_post * (pyramidal_post - g_post) + follow * nudging_post * change_post) \
-* rate_pre / tau_post : 1 (clock-driven)
-follow : 1 (constant, shared)
-"""
-    following_cancellation = """
-dw/dt = (eta * prediction_post * error_post * rate_pre \
-+ follow * nudging_post * rate_post * change_pre) / tau_post : 1 (clock-driven)
-follow : 1 (constant, shared)
-"""
-    normalised_following_imitation = """
-dw/dt = (eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + power_pre) \
-+ follow * nudging_post * change_post * rate_pre) / tau_post : 1 (clock-driven)
-follow : 1 (constant, shared)
-"""
-    normalised_following_cancellation = """
-dw/dt = (eta * prediction_post * error_post * rate_pre / (1 + power_pre) \
-+ follow * nudging_post * rate_post * change_pre) / tau_post : 1 (clock-driven)
+    #: What is added to these rules where ghosts follow W^f (not in the paper): in the nudging phase V^f
+    #: changes as W^f does, by eq. (5), and V^b as its transpose. `follow` is the learning rate of W^f.
+    following_forward = "follow * nudging_post * change_post * rate_pre / tau_post"
+    following_backward = "follow * nudging_post * rate_post * change_pre / tau_post"
+    follow = """
 follow : 1 (constant, shared)
 """
     #: The change of the partner: told by the partner, or inferred from its state, which nudging moves
@@ -173,6 +196,15 @@ pyramidal_error : 1 (linked)
     local_change = """
 change = pyramidal_slope * (pyramidal - g) : 1
 pyramidal_slope : 1 (linked)
+"""
+    #: Not in the paper, V^f and V^b where noise calibrates the ghosts, in place of the rules above: the
+    #: noise of the sender is correlated with what it does in the receiver, and with that alone.
+    calibration = """
+dw/dt = eta * calibrating_post * fluctuation_post * noise_pre / dt : 1 (clock-driven)
+"""
+    #: The biases of ghosts, then.
+    bias_calibration = """
+dw/dt = eta * calibrating_post * mismatch_post * rate_pre / dt : 1 (clock-driven)
 """
     #: The sum is formed by a unit that all units of a layer project to, and that tells it to all.
     power_unit = ""

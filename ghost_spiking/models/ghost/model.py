@@ -67,6 +67,8 @@ class GhostModel(GhostEquations, Model):
         "protocol.ghost_onset": "mini-batches",
         "protocol.feedforward_onset": "mini-batches",
         "protocol.half_life": "mini-batches",
+        "protocol.calibration_steps": "time steps",
+        "protocol.calibration_settling": "time steps",
     }
     choices = (
         Choice(
@@ -125,6 +127,11 @@ class GhostModel(GhostEquations, Model):
     def check(self, specification: Specification) -> None:
         """Refuse ghosts that never learn, and changes that can't be private."""
         protocol: Any = specification.protocol
+        if protocol.calibration_steps and not self.paired:
+            raise SpecificationError(
+                f"protocol.calibration_steps: calibration makes V like W, but ghosts of {self.name} "
+                "are not partners of pyramidal units"
+            )
         if protocol.following != "none" and not self.paired:
             raise SpecificationError(
                 f"protocol.following: only ghosts that have a partner can follow it; those of "
@@ -161,6 +168,7 @@ class GhostModel(GhostEquations, Model):
         top = network.n_layers
         softmax = network.loss == "cross_entropy"
         back, into = graph.feedback_connections, network.ghost_connections
+        noisy = protocol.calibration_settling + protocol.calibration_steps
         return Layout(
             n_inputs=network.sizes[0],
             n_outputs=network.sizes[-1],
@@ -168,6 +176,7 @@ class GhostModel(GhostEquations, Model):
             phases=(
                 Phase("prediction", protocol.prediction_steps),
                 Phase("nudging", protocol.nudging_steps),
+                *([Phase("calibration", noisy)] if protocol.calibration_steps else []),
             ),
             populations=(
                 self.protocol_population(specification),
@@ -199,6 +208,7 @@ class GhostModel(GhostEquations, Model):
                 network.rate_function_of(top).of("s"),
                 "step == prediction_steps - 1",
             ),
+            seed="protocol.noise_seed" if protocol.calibration_steps else "",
             age="protocol.presented",
             onset=max(protocol.ghost_onset, protocol.feedforward_onset),
         )
@@ -209,10 +219,14 @@ class GhostModel(GhostEquations, Model):
         """Return the unit that opens and closes the gates of the phases."""
         protocol: Any = specification.protocol
         inverse = protocol.schedule == "inverse_time"
+        calibrates = protocol.calibration_steps > 0
+        nudging_end = protocol.prediction_steps + protocol.nudging_steps
         return Population(
             "protocol",
             1,
-            self.protocol_unit + (self.inverse_time if inverse else self.exponential),
+            self.protocol_unit
+            + (self.three_phases if calibrates else self.two_phases)
+            + (self.inverse_time if inverse else self.exponential),
             description="gates of the phases",
             links={name: f"{STIMULUS}.{name}" for name in ("step", "presentation")},
             parameters={
@@ -223,13 +237,26 @@ class GhostModel(GhostEquations, Model):
                 "ghost_onset": protocol.ghost_onset,
                 "feedforward_onset": protocol.feedforward_onset,
                 "decay": (1 if inverse else np.log(2)) / (protocol.half_life or np.inf),
-            },
+            }
+            | (
+                {
+                    "nudging_end": nudging_end,
+                    "noise_start": nudging_end + protocol.calibration_settling,
+                    "noise_size": protocol.calibration_noise,
+                    "noise_seed": 0,
+                }
+                if calibrates
+                else {}
+            ),
             replicated=False,
         )
 
     def _gate_links(self) -> dict[str, str]:
         names = ("step", "prediction_steps", "nudge", "prediction", "nudging", "tau")
         return {name: f"protocol.{name}" for name in names}
+
+    def _noise_links(self) -> dict[str, str]:
+        return {name: f"protocol.{name}" for name in ("deviation", "noise_seed", "age")}
 
     def _bottom_up(self, network: Any) -> str:
         return self.bottom_up if network.biases else self.bottom_up_without_bias
@@ -238,15 +265,25 @@ class GhostModel(GhostEquations, Model):
         """Return the pyramidal units of a layer, eq. (1)."""
         network: Any = specification.network
         function = network.rate_function_of(layer)
-        text = self.pyramidal.format(rate=function.rate, slope=function.slope)
+        calibrates = specification.protocol.calibration_steps > 0  # type: ignore[attr-defined]
+        rate = self.with_noise.format(rate=function.rate) if calibrates else function.rate
+        text = self.pyramidal.format(rate=rate, slope=function.slope)
         text += self._bottom_up(network) + self.gates
         links = self._gate_links()
+        updates = {}
+        if calibrates:
+            text += self.noise.format(layer=layer)
+            links |= self._noise_links()
         output = layer == network.n_layers
         if output:
             text += self.cross_entropy if network.loss == "cross_entropy" else self.squared_error
             links |= {"target": f"{TARGETS}.rate", "beta": "protocol.beta"}
         else:
             text += self.hidden_error
+            if calibrates:
+                text += self.calibrated_unit
+                links["calibrating"] = "protocol.calibrating"
+                updates["after_groups"] = self.noting_error
             if network.feedback_of(layer) == "reconstruction":
                 text += self.reconstructed
                 text += "" if network.biases else "offset : 1\n"
@@ -257,13 +294,16 @@ class GhostModel(GhostEquations, Model):
             description=f"pyramidal units, {'output' if output else 'hidden'}",
             states=("s",),
             links=links,
+            updates=updates,
         )
 
     def ghost_population(self, specification: Specification, layer: int) -> Population:
         """Return the ghosts attached to a layer, eq. (2)."""
         network: Any = specification.network
         protocol: Any = specification.protocol
+        calibrates = protocol.calibration_steps > 0
         rate = self.ghost_rate_function(network, layer).of("g")
+        rate = self.with_noise.format(rate=rate) if calibrates else rate
         text = self.ghost.format(rate=f"intact * ({rate})" if network.lesion else rate)
         text += self._bottom_up(network) + self.gates
         links = self._gate_links()
@@ -275,6 +315,11 @@ class GhostModel(GhostEquations, Model):
             links["pyramidal_slope"] = f"pyramidal_{layer}.slope"
         if protocol.following == "copy":
             links["pyramidal_error"] = f"pyramidal_{layer}.error"
+        if calibrates:
+            text += self.noise.format(layer=layer) + self.calibrated_ghost
+            links |= self._noise_links()
+            links["calibrating"] = "protocol.calibrating"
+            links["pyramidal_bottom_up"] = f"pyramidal_{layer}.bottom_up"
         return Population(
             f"ghost_{layer}",
             network.ghosts_of(layer),
@@ -282,6 +327,7 @@ class GhostModel(GhostEquations, Model):
             description="ghost units",
             states=("g",),
             links=links,
+            updates={"after_groups": self.noting_mismatch} if calibrates else {},
             drawn={"intact": Silenced(network.lesion)} if network.lesion else {},
         )
 
@@ -398,22 +444,26 @@ class GhostModel(GhostEquations, Model):
         drive = self.drive.format(into="feedforward")
         normalises = self._normalised(specification, network.rate_function_of(pre), pre)
         rule = self.normalised_imitation if normalises else self.imitation
-        follows = protocol.following != "none"
-        if follows:
-            rule = self.following_imitation
-            if normalises:
-                rule = self.normalised_following_imitation
+        learned = {
+            "equation": "(3)", "phase": "prediction", "rate_field": "ghost_forward",
+            "eta": protocol.learning_rates.ghost_forward[place],
+        }  # fmt: skip
+        if protocol.calibration_steps and pre > 0:  # images have no noise
+            rule = self.calibration
+            learned |= self._calibrated(specification, network.sizes[pre])
+        if protocol.following != "none":
+            rule, learned = self._following(
+                rule, self.following_forward, learned, protocol.learning_rates.feedforward[
+                    network.connections.index((pre, post))
+                ],
+            )  # fmt: skip
         return Projection(
             projection_name("ghost_forward", pre, post),
             _layer(pre),
             f"ghost_{post}",
             rule + drive + self.learning_rate if self.paired else drive + self.fixed,
             start,
-            eta=protocol.learning_rates.ghost_forward[place] if self.paired else None,
-            rate_field="ghost_forward",
-            rates=self._follow(specification, pre, post),
-            phase=("prediction, nudging" if follows else "prediction") if self.paired else "",
-            equation=("(3), and (5) of its partner" if follows else "(3)") if self.paired else "",
+            **(learned if self.paired else {}),
         )
 
     def ghost_feedback(self, specification: Specification, pre: int, post: int) -> Projection:
@@ -434,12 +484,20 @@ class GhostModel(GhostEquations, Model):
             )
         normalises = self._normalised(specification, self.ghost_rate_function(network, post))
         rule = self.normalised_cancellation if normalises else self.cancellation
-        # W^b that does not follow W^f does not change in the nudging phase, and nor does V^b.
-        follows = protocol.following != "none" and network.feedback_of(pre) == "transpose"
-        if follows:
-            rule = self.following_cancellation
-            if normalises:
-                rule = self.normalised_following_cancellation
+        learned = {
+            "equation": "(4), (6)", "phase": "prediction", "rate_field": "ghost_feedback",
+            "eta": protocol.learning_rates.ghost_feedback[place],
+        }  # fmt: skip
+        if protocol.calibration_steps:
+            rule = self.calibration
+            learned |= self._calibrated(specification, network.ghosts_of(post))
+        # Only W^b that follows W^f changes in the nudging phase.
+        if protocol.following != "none" and network.feedback_of(pre) == "transpose":
+            rule, learned = self._following(
+                rule, self.following_backward, learned, protocol.learning_rates.feedforward[
+                    network.connections.index((pre, post))
+                ],
+            )  # fmt: skip
         if protocol.private_feedback and protocol.batch_size > 1:
             # V^b replicates the feedback of each image, and so each has its own changes.
             rule = rule.replace("(clock-driven)", "(clock-driven, private)")
@@ -449,22 +507,34 @@ class GhostModel(GhostEquations, Model):
             _layer(pre),
             rule + self.drive.format(into="ghost_feedback") + self.learning_rate,
             start,
-            eta=protocol.learning_rates.ghost_feedback[place],
-            rate_field="ghost_feedback",
-            rates=self._follow(specification, pre, post) if follows else {},
             constraint=self.dale if network.dale else "",
             # V^b of MB replicates the feedback of each image, eq. (6), the present one too.
             always=not self.paired,
-            phase="prediction, nudging" if follows else "prediction",
-            equation="(4), and (5) of its partner" if follows else "(4), (6)",
+            **learned,
         )
 
-    def _follow(self, specification: Specification, pre: int, post: int) -> dict[str, float]:
-        """Return the learning rate with which ghosts follow W^f, that of W^f; none if they don't."""
-        if specification.protocol.following == "none":  # type: ignore[attr-defined]
-            return {}
-        place = specification.network.connections.index((pre, post))
-        return {"follow": specification.protocol.learning_rates.feedforward[place]}
+    def _calibrated(self, specification: Specification, n_pre: int) -> dict[str, Any]:
+        """Return what is known of a rule that noise of so many units drives."""
+        protocol: Any = specification.protocol
+        # What the noise of others does averages out over images.
+        others = 1 + 2 * n_pre / protocol.batch_size
+        return {
+            "eta": protocol.learning_rates.calibration / others / protocol.calibration_noise**2,
+            "rate_field": "calibration",
+            "phase": "calibration",
+            "equation": "not in the paper",
+        }
+
+    def _following(
+        self, rule: str, term: str, learned: dict[str, Any], rate: float
+    ) -> tuple[str, dict[str, Any]]:
+        """Add what follows W^f, at its learning rate, to a rule and to what is known of it."""
+        end = " : 1 (clock-driven)"
+        return rule.replace(end, f" + {term}{end}") + self.follow, learned | {
+            "rates": {"follow": rate},
+            "phase": f"{learned['phase']}, nudging",
+            "equation": f"{learned['equation']}; (5) of the partner",
+        }
 
     def _biases(self, specification: Specification) -> list[Projection]:
         network: Any = specification.network
@@ -494,21 +564,25 @@ class GhostModel(GhostEquations, Model):
         protocol: Any = specification.protocol
         place = network.graph.feedback_sources.index(layer)
         rule = self.imitation if self.paired else self.homeostasis
-        follows = protocol.following != "none"
-        if follows:
-            rule = self.following_imitation
+        learned = {
+            "equation": "as (3)" if self.paired else "not in the paper", "phase": "prediction",
+            "rate_field": "ghost_bias", "eta": protocol.learning_rates.ghost_bias[place],
+        }  # fmt: skip
+        if protocol.calibration_steps:
+            rule = self.bias_calibration
+            learned |= self._calibrated(specification, 0)
+            learned["eta"] = 0.2 * protocol.learning_rates.calibration
+        if protocol.following != "none":
+            rate = protocol.learning_rates.bias[layer - 1]
+            rule, learned = self._following(rule, self.following_forward, learned, rate)
         return Projection(
             f"ghost_bias_{layer}",
             BIAS_UNIT,
             f"ghost_{layer}",
             rule + self.drive.format(into="bias") + self.learning_rate,
             Constant(network.initial_weights.ghost_bias),
-            eta=protocol.learning_rates.ghost_bias[place],
-            rate_field="ghost_bias",
-            rates={"follow": protocol.learning_rates.bias[layer - 1]} if follows else {},
             parameters={} if self.paired else {"goal": protocol.ghost_rate},
-            phase="prediction, nudging" if follows else "prediction",
-            equation="as (3)" if self.paired else "not in the paper",
+            **learned,
         )
 
     def feedback_bias(self, specification: Specification, layer: int) -> Projection:

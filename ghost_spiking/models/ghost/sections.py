@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..._checks import Count, Flag, Fraction, NotNegative, Number, Whole
+from ..._checks import Count, Flag, Fraction, NotNegative, Number, Positive, Whole
 from ...graph import Connection
 from .._sections import InitialWeights, LearningRates, Network, Protocol
 
@@ -124,6 +124,9 @@ class GhostLearningRates(LearningRates):
     feedback : tuple of float
         Of W^b where it is learned by reconstruction, one for each connection between layers
         above the input.
+    calibration : float
+        Which part of W - V calibration removes in a step, for few units and large mini-batches; it is
+        divided by 1 + 2 * (sending units) / (images). Stable below 1. Not used without calibration.
 
     Examples
     --------
@@ -139,6 +142,7 @@ class GhostLearningRates(LearningRates):
     ghost_bias: tuple[NotNegative, ...]
     ghost_feedback: tuple[NotNegative, ...]
     feedback: tuple[NotNegative, ...]
+    calibration: NotNegative
 
 
 class GhostProtocol(Protocol):
@@ -165,6 +169,13 @@ class GhostProtocol(Protocol):
         How ghosts follow W^f in the nudging phase (MA only; not in the paper, which has none):
         they copy their partner's change, or infer it from how far the partner's state has moved
         away from theirs.
+    calibration_steps : int
+        Steps of a third phase, not in the paper, in which noise that ghosts share with their partners
+        calibrates V^f and V^b, in place of eq. (3) and (4) (MA only); 0 for none.
+    calibration_settling : int
+        Steps before, in which nothing is nudged or learned, and activity settles; at least 1.
+    calibration_noise : float
+        Standard deviation of that noise, which adds to rates.
     private_feedback : bool
         Whether each image of a mini-batch has its own changes of V^b while it is presented, of which
         V^b keeps the mean (MB only); otherwise all images change the same V^b in every step. The
@@ -188,6 +199,9 @@ class GhostProtocol(Protocol):
     schedule: Literal["exponential", "inverse_time"]
     normalised: Flag
     following: Literal["none", "copy", "local"]
+    calibration_steps: Whole
+    calibration_settling: Count
+    calibration_noise: Positive
     private_feedback: Flag
     ghost_rate: Number
     learning_rates: GhostLearningRates

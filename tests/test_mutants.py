@@ -23,6 +23,9 @@ EACH = "tests/dense/test_expressions.py", "not equals_synapses"
 SUMS = "tests/dense/test_cases.py", "Sums or run_time"
 PROGRAMS = "tests/dense/test_programs.py", ""
 ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life or onset"
+PRIVATE = "tests/dense/test_private.py", "matrices"
+OURS = "tests/numerics/test_engines.py", "test_options and dense and (copy or local or calibration)"
+NOISE = "tests/test_noise.py", ""
 NORMALISED = "tests/numerics/test_engines.py", "normalised and dense"
 ADAPTATION = "tests/test_adaptation.py", "shows or probe_measures"
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
@@ -97,7 +100,29 @@ MUTANTS = {
         "dense_sum.cpp", "names.drive)}}, _n_rows *", "names.drive)}}, 0 *", CPP
     ),
     "the last product overwrites the others": Mutant(
-        "dense_sum.cpp", "set written.value = true", "set written.value = false", CPP_ALONE
+        "dense_sum.cpp", "written.value or not p.buffer %}", "false %}", CPP_ALONE
+    ),
+    # -- rules that are private to each replica
+    "replicas do not see their own changes": Mutant(
+        "dense_sum.cpp", "dense_each_row({{_array(private.count)}}[0]", "dense_each_row(0", PRIVATE
+    ),
+    "what is kept of the weights is left out of sums": Mutant(
+        "dense_sum.cpp", "_array(private.kept) + '[0] * '", "'1 * '", PRIVATE
+    ),
+    "private changes are summed over replicas": Mutant(
+        "dense_private_rule.cpp", "({{_float}})1 / _n_rows", "({{_float}})1", PRIVATE
+    ),
+    "private changes do not decay": Mutant(
+        "dense_private_rule.cpp", "_change *= 1 + {{decay}};", ";", PRIVATE
+    ),
+    "changes of the last presentation stay": Mutant(
+        "dense_private_rule.cpp", "{{_history(names.pre)}}.clear();", "", PRIVATE
+    ),
+    "numpy: private changes are summed over replicas": Mutant(
+        "dense_private_rule.py_",
+        ".reshape(-1, {{n_post}}) / _n_rows",
+        ".reshape(-1, {{n_post}})",
+        PRIVATE,
     ),
     "a coefficient is left out": Mutant(
         "macros.cpp", "+= {{e.scale}} * {{e.value}}", "+= {{e.value}}", CPP
@@ -236,6 +261,26 @@ MUTANTS = {
     "rates fall from the start": Mutant(
         "equations.py", "clip(2 * decay * age, 1, 1e300)", "(1 + decay * age)", ENGINES
     ),
+    # -- ghosts that follow and are calibrated
+    "V^b follows with the sides exchanged": Mutant(
+        "equations.py", "rate_post * change_pre", "rate_post * rate_pre", OURS
+    ),
+    "ghosts follow before W^f learns": Mutant(
+        "equations.py", "follow * nudging_post * change_post", "follow * change_post", OURS
+    ),
+    "noise all the time": Mutant(
+        "equations.py", "deviation = noise_size * calibrating", "deviation = noise_size", OURS
+    ),
+    "calibration by differences, not by what fluctuates": Mutant(
+        "equations.py", "fluctuation = mismatch - last_mismatch", "fluctuation = mismatch", OURS
+    ),
+    "a mirror without decay": Mutant(
+        "equations.py", '/ variance - w) / dt"', '/ variance) / dt"', OURS
+    ),
+    "the same noise for all seeds": Mutant(
+        "values.py", "values[layout.seed] = seed % 2**31", "values[layout.seed] = 0", NOISE
+    ),
+    "other noise in C++": Mutant("noise.py", "(hash >> 11) *", "(hash >> 12) * 2 *", NOISE),
     # -- runs on disk
     "presented is not saved": Mutant(
         "runs.py", '"presented": np.array(self.presented)', '"presented": np.array(0)', RUNS

@@ -45,7 +45,7 @@ class Oracle:
         self.L = max(l for _, l in edges)
         self.back = [(i, j) for i, j in edges if i > 0]
         self.with_ghosts = sorted({j for _, j in self.back})
-        # hidden layer -> transpose, alignment or reconstruction
+        # hidden layer -> transpose, alignment, reconstruction or mirror
         self.feedback = feedback or dict.fromkeys({i for i, _ in self.back}, "transpose")
         self.k, self.beta, self.softmax = k, beta, softmax
         self.prediction_steps, self.nudging_steps = prediction_steps, nudging_steps
@@ -113,10 +113,10 @@ class Oracle:
 
     def c(self, l):
         if self.private:
+            above = [j for i, j in self.back if i == l]
             return sum(
-                np.array([V @ g for V, g in zip(self.own[i, j], self.ghost_rate_of(j))])
-                for i, j in self.back if i == l
-            )  # fmt: skip
+                np.einsum("nig,ng->ni", self.own[l, j], self.ghost_rate_of(j)) for j in above
+            )
         return sum(self.ghost_rate_of(j) @ self.w["V_b"][i, j].T for i, j in self.back if i == l)
 
     def e(self, l, y=None):
@@ -133,11 +133,12 @@ class Oracle:
         ds = {l: -self.s[l] + self.b(l) + e[l] for l in range(1, L + 1)}
         dg = {l: -self.g[l] + self.b(l, "V") for l in self.with_ghosts}
         m = {l: self.b(l) - self.b(l, "V") for l in self.with_ghosts if self.model == "MA"}
+        drives = {(kind, l): self.b(l, kind) for l in self.with_ghosts for kind in "WV"}
         changes, own = [], {}
 
         def change(name, key, post, pre):
             if name == "V_b" and self.private:
-                each = [np.outer(a, b) for a, b in zip(post, pre)]
+                each = [np.outer(a, b) for a, b in zip(post, pre, strict=True)]
                 own[key] = self.own[key] + k * self.eta[name][key] * np.array(each)
                 return
             changes.append((name, key, self.eta[name][key] * post.T @ pre / n))
@@ -154,6 +155,13 @@ class Oracle:
                     follow("V_f", (i, j), eta, m[j] - self.last_m[j], self.z[i])
                     eta = rate / (1 + 2 * self.s[j].shape[1] / self.batch_size) / deviation**2 / k
                     follow("V_b", (i, j), eta, e[i] - self.last_e[i], self.z[j])
+                    if self.feedback[i] == "mirror":
+                        eta = self.eta["W_b"][i, j] / k
+                        for kind in "WV":
+                            moved = (drives[kind, j] - self.last_drives[kind, j]) / deviation**2
+                            follow(f"{kind}_b", (i, j), eta, self.z[i], moved)
+                            decay = -eta * self.w[f"{kind}_b"][i, j]
+                            changes.append((f"{kind}_b", (i, j), decay))
             for l in self.with_ghosts if self.biases else ():
                 follow("b_V", l, 0.2 * rate / k, m[l], ones)
         if learn and y is None and not third and number >= self.ghost_delay and (
@@ -200,6 +208,7 @@ class Oracle:
             self.g[l] = self.g[l] + k * dg[l]
         self.own.update(own)
         self.last_e, self.last_m = e, m
+        self.last_drives = drives
         for name, key, change in changes:
             self.w[name][key] = self.w[name][key] + k * change
             if name == "V_b" and self.dale:

@@ -246,6 +246,20 @@ OPTIONS = {
         "loss": "cross_entropy",
         "lesion": 0.3,
     },
+    "calibration, mirror": {
+        "feedback": "mirror",
+        "calibration_steps": 3,
+        "feedforward_onset": 0,
+        "following": "copy",
+        "learning_rates": {"feedforward": 0.2, "feedback": 0.2},
+    },
+    "calibration, mirror and transpose, skip": {
+        "feedback": ["transpose", "mirror"],
+        "connections": SKIPPING,
+        "feedforward_onset": 0,
+        "loss": "cross_entropy",
+        "biases": False,
+    },
     "private feedback": {"private_feedback": True},
     "private feedback, everything": {
         "private_feedback": True,
@@ -389,7 +403,7 @@ EACH_FEEDBACK = {"hidden": (6, 5, 4), "feedback": FEEDBACKS}
             "float64",
             1e-10,
             EACH_FEEDBACK | {"following": "copy", "calibration_steps": 2, "feedforward_onset": 1},
-        ),  # fmt: skip
+        ),
         ("dense", 4, "float32", 1e-4, {}),
         ("dense", 4, "float64", 1e-10, OPTIONS["everything"]),
         ("synapses", 1, "float64", 1e-10, OPTIONS["everything"]),

@@ -41,6 +41,8 @@ _DRIVE = 0.37
 _IMAGES = 600_000
 #: Rate of rules of ghosts that are relative to the power of rates: stable below 4 if dt is tau / 2.
 _NORMALISED = 1.5
+#: The part of a mirrored W^b that a step replaces.
+_MIRROR = 0.003
 
 
 def defaults(
@@ -107,8 +109,8 @@ def defaults(
     between = 1.0 / max(1, len(graph.feedback_sources) - 1)
     if softmax:  # rates of linear output units are not bounded by 1
         beta, cancel = beta / 3, cancel / 4
-    # Ghosts that follow can do so as fast as W^f learns, and errors are exact if beta is small. Those
-    # that infer changes have a delta rule to keep stable.
+    # Ghosts that follow can do so as fast as W^f learns, and errors are exact if beta is small.
+    # Those that infer changes have a delta rule to keep stable.
     following = protocol.get("following", "copy" if paired and deep and adapting else "none")
     follows = following != "none"
     followed = (6.0, 90.0, 30.0)
@@ -116,6 +118,8 @@ def defaults(
         beta, between = (0.03 if following == "copy" else 1.0), 1.0
     if following == "local":
         followed = (4.0, 30.0, 10.0)
+    if softmax:
+        followed = (followed[0], 0.3 * followed[1], 0.1 * followed[2])
     # Steps of W^f are these rates times beta, whatever beta is.
     first_followed, between_followed, last_followed = (
         rate / protocol.get("beta", beta) for rate in followed
@@ -131,7 +135,11 @@ def defaults(
     imitate, cancel = imitate * squares, cancel * squares
 
     def hebbian(pre: int, post: int) -> float:
-        if softmax and paired and pre == 0 and adapting:
+        if follows and pre > 0:
+            rate = (last_followed if post == top else between_followed) / graph.sizes[pre]
+        elif follows:
+            rate = first_followed * (_MNIST / (1 + n_inputs) if adapting else 1.0)
+        elif softmax and paired and pre == 0 and adapting:
             rate = (
                 500.0
                 / (1 + n_inputs)
@@ -145,10 +153,6 @@ def defaults(
         elif softmax and paired and post == top:
             strength = 0.1 if adapting else 0.05
             rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
-        elif follows and pre > 0:
-            rate = (last_followed if post == top else between_followed) / graph.sizes[pre]
-        elif follows:
-            rate = first_followed * (_MNIST / (1 + n_inputs) if adapting else 1.0)
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
             if adapting and not deep:  # wide layers would drive all output units to silence
@@ -215,6 +219,12 @@ def defaults(
             rate = _NORMALISED / len(above)
         return rate / noise if paired else rate  # MB needs it fast, within each image
 
+    def learned(pre: int, post: int) -> float:
+        kinds = network.get("feedback", ("transpose",))
+        place = graph.feedback_targets.index(pre) if len(kinds) > 1 else 0
+        # A mirror averages over noise, of about a thousand images with as many units as images.
+        return _MIRROR if kinds[place] == "mirror" else 0.2 / graph.sizes[post] / noise
+
     feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
     ghost_forward = rates.get("ghost_forward") or tuple(
         imitation(*pair) for pair in graph.into(graph.feedback_sources)
@@ -226,7 +236,8 @@ def defaults(
         # The input of a bias is 1; beside hundreds of others it would hardly learn.
         bias = (bias[0] * max(1.0, (1 + n_inputs) / 100), *bias[1:])
     ones = (1.0,) * len(graph.feedback_connections)
-    calibrates = protocol.get("calibration_steps", 0) > 0
+    mirrors = "mirror" in network.get("feedback", ())
+    calibrates = protocol.get("calibration_steps", int(mirrors)) > 0
     copies = (
         paired
         and not calibrates
@@ -261,13 +272,13 @@ def defaults(
             "batch_size": batch,
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
-            # W^f waits until ghosts that start at random are calibrated.
-            "feedforward_onset": 0 if copies or not calibrates else 60,
+            # W^f waits until ghosts that start at random are calibrated, and W^b has turned to it.
+            "feedforward_onset": 100 if mirrors else 60 if calibrates and not copies else 0,
             "half_life": max(1, _IMAGES // batch) if adapting else 0,
             "schedule": "inverse_time" if adapting else "exponential",
             "normalised": adapting,
             "following": following,
-            "calibration_steps": 0,
+            "calibration_steps": 6 if mirrors else 0,
             "calibration_settling": 8,
             "calibration_noise": 0.3,
             "private_feedback": private,
@@ -284,9 +295,7 @@ def defaults(
                 ),
                 "ghost_feedback": tuple(cancellation(*pair) for pair in graph.feedback_connections),
                 "calibration": 0.5,
-                "feedback": tuple(
-                    0.2 / graph.sizes[post] / noise for _, post in graph.feedback_connections
-                ),
+                "feedback": tuple(learned(*pair) for pair in graph.feedback_connections),
             },
         },
     }

@@ -46,8 +46,8 @@ prediction = int(step < prediction_steps) * int(step >= ghost_delay) * int(age >
 : 1 (shared)
 nudging = nudge * int(age >= feedforward_onset) * remaining : 1 (shared)
 """
-    #: When the output is nudged: from the prediction phase to the end; or to a third phase, in which
-    #: noise calibrates the ghosts (not in the paper) after some steps without either.
+    #: When the output is nudged: from the prediction phase to the end; or to a third phase, in
+    #: which noise calibrates the ghosts (not in the paper) after some steps without either.
     two_phases = """
 nudge = int(step >= prediction_steps) : 1 (shared)
 """
@@ -123,9 +123,9 @@ rate = {rate} : 1 (constant over dt)
     ghost_partner = """
 pyramidal : 1 (linked)
 """
-    #: What units need for calibration: noise that a pyramidal unit and its ghost share (both call for
-    #: that of the same layer and unit), and send beside their rates; and how what the ghosts have to
-    #: get right fluctuates from step to step.
+    #: What units need for calibration: noise that a pyramidal unit and its ghost share (both call
+    #: for that of the same layer and unit), and send beside their rates; and how what the ghosts
+    #: have to get right fluctuates from step to step.
     noise = """
 noise = white_noise(deviation, noise_seed, age, step, {layer}, i) : 1 (constant over dt)
 deviation : 1 (linked)
@@ -145,6 +145,12 @@ mismatch = pyramidal_bottom_up - bottom_up : 1
 last_mismatch : 1
 pyramidal_bottom_up : 1 (linked)
 """
+    #: What the target of a mirrored W^b, and its ghost, need beside that.
+    mirrored_unit = """
+drive_fluctuation = bottom_up - last_bottom_up : 1
+last_bottom_up : 1
+"""
+    noting_drive = "last_bottom_up = bottom_up"
     noting_error = "last_error = error"
     noting_mismatch = "last_mismatch = mismatch"
     #: 0 for ghosts that a lesion has silenced, otherwise 1; a factor of their rate.
@@ -164,8 +170,8 @@ dw/dt = eta * nudging_post * error_post * slope_post * rate_pre / tau_post : 1 (
     imitation = """
 dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post : 1 (clock-driven)
 """
-    #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback. In MB
-    #: with mini-batches the rule has the flag ``private`` as well.
+    #: Eq. (4) in MA and (6) in MB, V^b: ghost feedback learns to cancel the top-down feedback. In
+    #: MB with mini-batches the rule has the flag ``private`` as well.
     cancellation = """
 dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
 """
@@ -179,15 +185,16 @@ dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + powe
 dw/dt = eta * prediction_post * error_post * rate_pre / (1 + power_pre) / tau_post : 1 \
 (clock-driven)
 """
-    #: What is added to these rules where ghosts follow W^f (not in the paper): in the nudging phase V^f
-    #: changes as W^f does, by eq. (5), and V^b as its transpose. `follow` is the learning rate of W^f.
+    #: What is added to these rules where ghosts follow W^f (not in the paper): in the nudging phase
+    #: V^f changes as W^f does, by eq. (5), and V^b as its transpose. `follow` is the learning rate
+    #: of W^f.
     following_forward = "follow * nudging_post * change_post * rate_pre / tau_post"
     following_backward = "follow * nudging_post * rate_post * change_pre / tau_post"
     follow = """
 follow : 1 (constant, shared)
 """
-    #: The change of the partner: told by the partner, or inferred from its state, which nudging moves
-    #: away from that of the ghost by about its error.
+    #: The change of the partner: told by the partner, or inferred from its state, which nudging
+    #: moves away from that of the ghost by about its error.
     copied_change = """
 change = pyramidal_slope * pyramidal_error : 1
 pyramidal_slope : 1 (linked)
@@ -197,10 +204,24 @@ pyramidal_error : 1 (linked)
 change = pyramidal_slope * (pyramidal - g) : 1
 pyramidal_slope : 1 (linked)
 """
-    #: Not in the paper, V^f and V^b where noise calibrates the ghosts, in place of the rules above: the
-    #: noise of the sender is correlated with what it does in the receiver, and with that alone.
+    #: Not in the paper, V^f and V^b where noise calibrates the ghosts, in place of the rules above:
+    #: the noise of the sender is correlated with what it does in the receiver, and with that alone.
     calibration = """
 dw/dt = eta * calibrating_post * fluctuation_post * noise_pre / dt : 1 (clock-driven)
+"""
+    #: W^b learned as a mirror of W^f (Akrout et al. 2019): the noise of a unit is correlated with what
+    #: it does in the layer above. V^b changes as W^b does, with what it does in the ghosts.
+    mirror = """
+dw/dt = eta * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt : 1 \
+(clock-driven)
+variance : 1 (constant, shared)
+"""
+    mirroring = (
+        "mirror * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt"
+    )
+    mirroring_rate = """
+mirror : 1 (constant, shared)
+variance : 1 (constant, shared)
 """
     #: The biases of ghosts, then.
     bias_calibration = """

@@ -73,8 +73,8 @@ class GhostModel(GhostEquations, Model):
     choices = (
         Choice(
             "feedback",
-            "transpose, alignment (fixed and random) or reconstruction (learned): one kind for "
-            "all hidden layers, or one for each.",
+            "transpose, alignment (fixed and random), reconstruction or mirror (learned): one kind "
+            "for all hidden layers, or one for each.",
         ),
         Choice("ghosts", "Ghosts per layer (MB only).", int),
     )
@@ -129,8 +129,13 @@ class GhostModel(GhostEquations, Model):
         protocol: Any = specification.protocol
         if protocol.calibration_steps and not self.paired:
             raise SpecificationError(
-                f"protocol.calibration_steps: calibration makes V like W, but ghosts of {self.name} "
-                "are not partners of pyramidal units"
+                "protocol.calibration_steps: calibration makes V like W, but ghosts of "
+                f"{self.name} are not partners of pyramidal units"
+            )
+        if "mirror" in specification.network.feedback and not protocol.calibration_steps:  # type: ignore[attr-defined]
+            raise SpecificationError(
+                "network.feedback: a mirror learns from noise, in the steps in which ghosts are "
+                "calibrated; set protocol.calibration_steps"
             )
         if protocol.following != "none" and not self.paired:
             raise SpecificationError(
@@ -144,8 +149,8 @@ class GhostModel(GhostEquations, Model):
             )
         if protocol.private_feedback and specification.network.dale:  # type: ignore[attr-defined]
             raise SpecificationError(
-                "protocol.private_feedback: Dale's law is enforced on the V^b that all images share, "
-                "so that none can have its own; set one of the two to false"
+                "protocol.private_feedback: Dale's law is enforced on the V^b that all images "
+                "share, so that none can have its own; set one of the two to false"
             )
         if protocol.ghost_delay >= protocol.prediction_steps:
             raise SpecificationError(
@@ -258,6 +263,13 @@ class GhostModel(GhostEquations, Model):
     def _noise_links(self) -> dict[str, str]:
         return {name: f"protocol.{name}" for name in ("deviation", "noise_seed", "age")}
 
+    def _is_mirrored(self, network: Any, layer: int) -> bool:
+        """Tell whether a layer below learns its feedback from this one as a mirror."""
+        return any(
+            post == layer and network.feedback_of(pre) == "mirror"
+            for pre, post in network.graph.feedback_connections
+        )
+
     def _bottom_up(self, network: Any) -> str:
         return self.bottom_up if network.biases else self.bottom_up_without_bias
 
@@ -270,10 +282,13 @@ class GhostModel(GhostEquations, Model):
         text = self.pyramidal.format(rate=rate, slope=function.slope)
         text += self._bottom_up(network) + self.gates
         links = self._gate_links()
-        updates = {}
+        notes = []
         if calibrates:
             text += self.noise.format(layer=layer)
             links |= self._noise_links()
+        if self._is_mirrored(network, layer):
+            text += self.mirrored_unit
+            notes.append(self.noting_drive)
         output = layer == network.n_layers
         if output:
             text += self.cross_entropy if network.loss == "cross_entropy" else self.squared_error
@@ -283,7 +298,7 @@ class GhostModel(GhostEquations, Model):
             if calibrates:
                 text += self.calibrated_unit
                 links["calibrating"] = "protocol.calibrating"
-                updates["after_groups"] = self.noting_error
+                notes.append(self.noting_error)
             if network.feedback_of(layer) == "reconstruction":
                 text += self.reconstructed
                 text += "" if network.biases else "offset : 1\n"
@@ -294,7 +309,7 @@ class GhostModel(GhostEquations, Model):
             description=f"pyramidal units, {'output' if output else 'hidden'}",
             states=("s",),
             links=links,
-            updates=updates,
+            updates={"after_groups": "\n".join(notes)} if notes else {},
         )
 
     def ghost_population(self, specification: Specification, layer: int) -> Population:
@@ -307,6 +322,7 @@ class GhostModel(GhostEquations, Model):
         text = self.ghost.format(rate=f"intact * ({rate})" if network.lesion else rate)
         text += self._bottom_up(network) + self.gates
         links = self._gate_links()
+        notes = []
         if self.paired:
             text += self.ghost_partner
             links["pyramidal"] = f"pyramidal_{layer}.s"
@@ -317,9 +333,13 @@ class GhostModel(GhostEquations, Model):
             links["pyramidal_error"] = f"pyramidal_{layer}.error"
         if calibrates:
             text += self.noise.format(layer=layer) + self.calibrated_ghost
+            notes.append(self.noting_mismatch)
             links |= self._noise_links()
             links["calibrating"] = "protocol.calibrating"
             links["pyramidal_bottom_up"] = f"pyramidal_{layer}.bottom_up"
+        if self._is_mirrored(network, layer):
+            text += self.mirrored_unit
+            notes.append(self.noting_drive)
         return Population(
             f"ghost_{layer}",
             network.ghosts_of(layer),
@@ -327,7 +347,7 @@ class GhostModel(GhostEquations, Model):
             description="ghost units",
             states=("g",),
             links=links,
-            updates={"after_groups": self.noting_mismatch} if calibrates else {},
+            updates={"after_groups": "\n".join(notes)} if notes else {},
             drawn={"intact": Silenced(network.lesion)} if network.lesion else {},
         )
 
@@ -415,17 +435,26 @@ class GhostModel(GhostEquations, Model):
         place = network.graph.feedback_connections.index((pre, post))
         gain = network.initial_weights.feedback[place]
         drive = self.drive.format(into="top_down")
-        learned = network.feedback_of(pre) == "reconstruction"
+        kind = network.feedback_of(pre)
+        known: dict[str, Any] = {}
+        rule = self.fixed
+        if kind == "reconstruction":
+            rule = self.reconstruction + self.learning_rate
+            equation = "derived from the paper's reconstruction cost"
+            known = {"phase": "prediction", "equation": equation}
+        elif kind == "mirror":
+            rule = self.mirror + self.learning_rate
+            known = {"phase": "calibration", "equation": "Akrout et al. (2019)"}
+            known["parameters"] = {"variance": protocol.calibration_noise**2}
         return Projection(
             projection_name("feedback", pre, post),
             _layer(post),
             _layer(pre),
-            self.reconstruction + drive + self.learning_rate if learned else drive + self.fixed,
+            rule + drive,
             Uniform.glorot(network.sizes[post], network.sizes[pre], gain),
-            eta=protocol.learning_rates.feedback[place] if learned else None,
+            eta=protocol.learning_rates.feedback[place] if known else None,
             rate_field="feedback",
-            phase="prediction" if learned else "",
-            equation="derived from the paper's reconstruction cost" if learned else "",
+            **known,
         )
 
     def ghost_forward(self, specification: Specification, pre: int, post: int) -> Projection:
@@ -491,6 +520,11 @@ class GhostModel(GhostEquations, Model):
         if protocol.calibration_steps:
             rule = self.calibration
             learned |= self._calibrated(specification, network.ghosts_of(post))
+        if network.feedback_of(pre) == "mirror":
+            end = " : 1 (clock-driven)"
+            rule = rule.replace(end, f" + {self.mirroring}{end}") + self.mirroring_rate
+            learned["rates"] = {"mirror": protocol.learning_rates.feedback[place]}
+            learned["parameters"] = {"variance": protocol.calibration_noise**2}
         # Only W^b that follows W^f changes in the nudging phase.
         if protocol.following != "none" and network.feedback_of(pre) == "transpose":
             rule, learned = self._following(

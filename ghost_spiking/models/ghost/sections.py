@@ -55,9 +55,10 @@ class GhostNetwork(Network):
 
     Attributes
     ----------
-    feedback : tuple of {"transpose", "alignment", "reconstruction"}
+    feedback : tuple of {"transpose", "alignment", "reconstruction", "mirror"}
         What W^b is, for each hidden layer that receives feedback: the transpose of W^f; fixed
-        and random; or learned, so that it reconstructs the layer's rates from those above.
+        and random; learned, so that it reconstructs the layer's rates from those above; or learned
+        from noise as a mirror of W^f, while ghosts are calibrated (MA only).
     ghosts : tuple of int
         Ghosts attached to each layer with a connection from a hidden layer (2 .. L in a
         chain); chosen freely in MB only.
@@ -76,7 +77,7 @@ class GhostNetwork(Network):
     (('transpose', 'transpose'), (100, 100))
     """
 
-    feedback: tuple[Literal["transpose", "alignment", "reconstruction"], ...]
+    feedback: tuple[Literal["transpose", "alignment", "reconstruction", "mirror"], ...]
     ghosts: tuple[Count, ...]
     dale: Flag
     lesion: Fraction
@@ -122,11 +123,12 @@ class GhostLearningRates(LearningRates):
         eta_Vb of V^b, eq. (4) and (6), one for each connection between layers above the input.
         The same bound holds, with the number of ghosts.
     feedback : tuple of float
-        Of W^b where it is learned by reconstruction, one for each connection between layers
-        above the input.
+        Of W^b where it is learned, one for each connection between layers above the input. By a
+        mirror: the part of W^b that is replaced in a step.
     calibration : float
-        Which part of W - V calibration removes in a step, for few units and large mini-batches; it is
-        divided by 1 + 2 * (sending units) / (images). Stable below 1. Not used without calibration.
+        Which part of W - V calibration removes in a step, for few units and large mini-batches; it
+        is divided by 1 + 2 * (sending units) / (images). Stable below 1. Not used without
+        calibration.
 
     Examples
     --------
@@ -170,16 +172,16 @@ class GhostProtocol(Protocol):
         they copy their partner's change, or infer it from how far the partner's state has moved
         away from theirs.
     calibration_steps : int
-        Steps of a third phase, not in the paper, in which noise that ghosts share with their partners
-        calibrates V^f and V^b, in place of eq. (3) and (4) (MA only); 0 for none.
+        Steps of a third phase, not in the paper, in which noise that ghosts share with their
+        partners calibrates V^f and V^b, in place of eq. (3) and (4) (MA only); 0 for none.
     calibration_settling : int
         Steps before, in which nothing is nudged or learned, and activity settles; at least 1.
     calibration_noise : float
         Standard deviation of that noise, which adds to rates.
     private_feedback : bool
-        Whether each image of a mini-batch has its own changes of V^b while it is presented, of which
-        V^b keeps the mean (MB only); otherwise all images change the same V^b in every step. The
-        paper presents one image at a time, where both are the same.
+        Whether each image of a mini-batch has its own changes of V^b while it is presented, of
+        which V^b keeps the mean (MB only); otherwise all images change the same V^b in every step.
+        The paper presents one image at a time, where both are the same.
     ghost_rate : float
         Mean rate that the biases of ghosts aim at in MB (homeostasis).
     learning_rates : GhostLearningRates

@@ -226,6 +226,25 @@ def save_table(path, rows):
         writer.writerows(rows)
 
 
+def read_rows(path):
+    """Return the rows of a CSV file as dictionaries; none if there is no file yet."""
+    try:
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+def append_row(path, row):
+    """Add a row to a CSV file."""
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def figure(rows=1, columns=1, width=3.4, height=2.6):
     """Make a figure of panels that are as wide as a column of a paper."""
     drawing = Figure(figsize=(width * columns, height * rows), dpi=200, layout="constrained")

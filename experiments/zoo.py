@@ -8,7 +8,6 @@ its folder of IDX files, which Debian's dataset-fashion-mnist has, with --fashio
 
 from __future__ import annotations
 
-import csv
 import re
 import time
 import warnings
@@ -254,21 +253,7 @@ def fits(fashion, quick):
 
 def read(path):
     """Return the results that are saved, by fit."""
-    try:
-        with open(path, newline="") as file:
-            return {(row["data"], row["learner"], row["seed"]): row for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        return {}
-
-
-def append(path, row):
-    """Add a result to the file."""
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    return {(row["data"], row["learner"], row["seed"]): row for row in lab.read_rows(path)}
 
 
 def means(rows, n_seeds):
@@ -346,7 +331,7 @@ def main(quick, jobs, fashion, only):
         joblib.delayed(Fit.run)(fit) for fit in missing
     )
     for row in tqdm(work, total=len(missing), unit=" fits"):
-        append(path, row)
+        lab.append_row(path, {name: row[name] for name in COLUMNS})
         tqdm.write(f"{row['data']}, {row['learner']}, {row['seed']}: {row['accuracy']:.2f} %")
     known, kinds = (
         means(read(path).values(), 1 if quick else SEEDS),

@@ -241,7 +241,7 @@ def defaults(
     copies = (
         paired
         and not calibrates
-        and (deep or softmax or not positive)
+        and (deep or softmax or not positive or follows)
         and network.get("dale") is not True
     )
     return {

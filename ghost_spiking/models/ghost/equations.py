@@ -209,8 +209,8 @@ pyramidal_slope : 1 (linked)
     calibration = """
 dw/dt = eta * calibrating_post * fluctuation_post * noise_pre / dt : 1 (clock-driven)
 """
-    #: W^b learned as a mirror of W^f (Akrout et al. 2019): the noise of a unit is correlated with what
-    #: it does in the layer above. V^b changes as W^b does, with what it does in the ghosts.
+    #: W^b learned as a mirror of W^f (Akrout et al. 2019): the noise of a unit is correlated with
+    #: what it does in the layer above. V^b changes as W^b does, with what it does in the ghosts.
     mirror = """
 dw/dt = eta * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt : 1 \
 (clock-driven)

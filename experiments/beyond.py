@@ -1,0 +1,253 @@
+"""Beyond the paper: how deep networks follow the gradient, by the rule of their ghosts.
+
+Hidden layers of 100 units, transposed feedback unless a rule says otherwise, and the defaults of
+the package. In the middle of ordinary training, error and weight update of every layer are
+compared with backpropagation's. Beside them, backpropagation through the same network, from the
+same weights, with the same inputs, mini-batches, epochs and schedule; its learning rates are the
+best of `CANDIDATES` on held-out images. With --trial, networks learn 20,000 images for 3
+epochs and are tested with 10,000 held-out training images: for choosing. Otherwise they learn
+all training images for 10 epochs, and test images are looked at, for reporting.
+
+python experiments/beyond.py [--trial] [--quick] [--only REGEX]
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+import click
+import joblib
+import lab
+import numpy as np
+from tqdm import tqdm
+
+from ghost_spiking import Simulation, Specification, Training
+from ghost_spiking.datasets import load
+from ghost_spiking.measure import Probe, backpropagate
+from ghost_spiking.values import initial_weights
+
+UNITS = 100
+DEPTHS = (1, 2, 3, 4, 5, 10)
+#: What a specification says beside its sizes. Where ghosts are calibrated, they start at random.
+RULES = {
+    "the paper's": {"following": "none"},
+    "copy": {"following": "copy"},
+    "copy, calibrated": {"following": "copy", "calibration_steps": 6},
+    "local, calibrated": {"following": "local", "calibration_steps": 6},
+    "mirror, calibrated": {"following": "copy", "feedback": "mirror"},
+    "alignment": {"following": "copy", "feedback": "alignment"},
+}
+BACKPROPAGATION = "backpropagation"
+#: Learning rates of backpropagation: of the first, of further hidden layers, and of the output.
+CANDIDATES = [
+    (1.0, 1.0, 1.0), (3.0, 3.0, 3.0), (10.0, 10.0, 10.0),
+    (2.0, 3.0, 1.0), (4.0, 6.0, 2.0), (8.0, 12.0, 4.0),
+]  # fmt: skip
+#: Images that errors and updates are measured with.
+MEASURED = 300
+#: Training images, epochs, seeds, and whether training images are held out.
+FULL, TRIAL, QUICK = (60_000, 10, 5, False), (20_000, 3, 3, True), (2000, 1, 1, True)
+
+
+def data(plan):
+    n_images, _, _, held_out = plan
+    training, test = load("mnist")
+    if held_out:
+        training, test = training.split(10_000, seed=0)
+    return training.take(min(n_images, len(training))), test
+
+
+def specification(depth, **fields):
+    return Specification.create(sizes=(784, *[UNITS] * depth, 10), **fields)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One rule, one depth, one seed."""
+
+    rule: str
+    depth: int
+    seed: int
+    plan: tuple
+
+    @property
+    def key(self):
+        return self.rule, str(self.depth), str(self.seed)
+
+    def run(self):
+        start = time.perf_counter()
+        training, test = data(self.plan)
+        learn = backpropagated if self.rule == BACKPROPAGATION else ghosts
+        found = learn(self, training, test)
+        facts = {"rule": self.rule, "hidden_layers": self.depth, "seed": self.seed}
+        return facts | found | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def ghosts(fit, training, test):
+    """Train a ghost network; measure it and its accuracy."""
+    spec = specification(fit.depth, **RULES[fit.rule])
+    trainer = Training(Simulation(spec, seed=fit.seed), training, test, fit.seed)
+    trainer.run(fit.plan[1])
+    simulation = trainer.simulation
+    probe = Probe(
+        spec, test.images[:MEASURED], test.labels[:MEASURED], adaptation=simulation.adaptation
+    )
+    found = probe.measure(simulation.weights)
+    ratios = found.error_ratio.values()
+    return {
+        "accuracy": trainer.history[-1].test_accuracy,
+        "error_angle": round(max(found.error_angle.values()), 2),
+        "error_ratio": round(max(ratios, key=lambda ratio: abs(ratio - 1)), 3),
+        "update_angle": round(max(found.update_angle.values()), 2),
+        "note": "",
+    }
+
+
+def backpropagated(fit, training, test):
+    """Train by backpropagation with the best learning rates on images that are held out."""
+    part, held_out = training.split(len(training) // 6, seed=0)
+    epochs = max(1, fit.plan[1] // 3)
+    tried = [accuracy(fit, descend(fit, part, rates, epochs), held_out) for rates in CANDIDATES]
+    best = CANDIDATES[int(np.argmax(tried))]
+    right = accuracy(fit, descend(fit, training, best, fit.plan[1]), test)
+    nothing = dict.fromkeys(("error_angle", "error_ratio", "update_angle"), 0)
+    return {"accuracy": right} | nothing | {"note": f"rates {best}"}
+
+
+def inputs(fit, training, images):
+    """Return the rates of input units that have adapted to the training images."""
+    simulation = Simulation(specification(fit.depth), seed=fit.seed)
+    simulation.adapt(training.images)
+    return simulation.input_rates(images).astype(np.float32)
+
+
+def descend(fit, training, rates, epochs):
+    """Return weights after gradient descent, and the training images that inputs adapted to."""
+    spec = specification(fit.depth)
+    weights = {
+        name: weight.astype(np.float32)
+        for name, weight in initial_weights(spec, fit.seed).items()
+        if name.startswith(("feedforward", "bias"))
+    }
+    first, between, last = rates
+    of_layer = dict.fromkeys(range(2, fit.depth + 1), between) | {1: first}
+    of_layer[fit.depth + 1] = last
+    # What a step does to inputs with a mean square of 1 is the rate times the number of inputs.
+    of_layer[1] *= 88 / 785
+    batch, age = spec.protocol.batch_size, 0
+    rates_in = inputs(fit, training, training.images)
+    for number in range(1, epochs + 1):
+        order = np.random.default_rng([fit.seed, 1, number]).permutation(len(training))
+        for begin in range(0, len(order), batch):
+            rows = order[begin : begin + batch]
+            found = backpropagate(spec, weights, rates_in[rows], training.labels[rows])
+            remaining = 1 / max(1.0, 2 * age / spec.protocol.half_life)
+            for name, change in (found.weights | found.biases).items():
+                rate = of_layer[int(name.split("_")[-1])] * remaining
+                if name == "bias_1":
+                    rate *= 785 / 100  # as that of ghost networks
+                weights[name] = weights[name] + np.float32(rate) * change.astype(np.float32)
+            age += 1
+    return weights, training
+
+
+def accuracy(fit, learned, images):
+    """Return the percentage of images that the perceptron classifies correctly."""
+    weights, training = learned
+    rate = inputs(fit, training, images.images)
+    for layer in range(1, fit.depth + 2):
+        state = rate @ weights[f"feedforward_{layer}"].T + weights[f"bias_{layer}"].T
+        rate = 1 / (1 + np.exp(-state))
+    return 100 * float(np.mean(rate.argmax(axis=1) == images.labels))
+
+
+@click.option("--trial", is_flag=True, help="Fewer images and epochs, and held-out images.")
+@click.option("--only", default="", help="Only fits whose 'rule; depth' matches this.")
+@lab.options
+def main(quick, jobs, trial, only):
+    """Compare rules of ghosts over depth."""
+    where = lab.folder(quick)
+    plan, name = (
+        (QUICK, "beyond") if quick else (TRIAL, "beyond_trial") if trial else (FULL, "beyond")
+    )
+    path = where / f"{name}.csv"
+    known = {(row["rule"], row["hidden_layers"], row["seed"]) for row in lab.read_rows(path)}
+    fits = [
+        Fit(rule, depth, seed, plan)
+        for seed in range(plan[2])
+        for depth in (DEPTHS[:2] if quick else DEPTHS)
+        for rule in (BACKPROPAGATION, *RULES)
+    ]
+    missing = [
+        fit for fit in fits if fit.key not in known and re.search(only, f"{fit.rule}; {fit.depth}")
+    ]
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+        joblib.delayed(Fit.run)(fit) for fit in missing
+    )
+    for row in tqdm(work, total=len(missing), unit=" fits"):
+        lab.append_row(path, row)
+        tqdm.write(f"{row['rule']}, {row['hidden_layers']} layers: {row['accuracy']:.2f} %")
+    found = means(lab.read_rows(path), plan[2])
+    lab.save_table(where / f"{name}_means.csv", found)
+    draw(found).savefig(where / f"{name}.png")
+    for row in found:
+        click.echo(" ".join(str(value).rjust(8) for value in row.values()))
+
+
+def means(rows, n_seeds):
+    """Return means over seeds where all are there, in the order of depths and rules."""
+    found = []
+    for depth in DEPTHS:
+        for rule in (BACKPROPAGATION, *RULES):
+            of = [row for row in rows if (row["rule"], row["hidden_layers"]) == (rule, str(depth))]
+            if len(of) < n_seeds:
+                continue
+            values = {
+                name: np.mean([float(row[name]) for row in of])
+                for name in ("accuracy", "error_angle", "error_ratio", "update_angle")
+            }
+            spread = np.std([float(row["accuracy"]) for row in of], ddof=1) if n_seeds > 1 else 0
+            found.append(
+                {
+                    "hidden layers": depth,
+                    "rule": rule,
+                    "accuracy, %": f"{values['accuracy']:.2f}",
+                    "+-": f"{spread:.2f}",
+                    "error, degrees": f"{values['error_angle']:.1f}",
+                    "error, ratio": f"{values['error_ratio']:.2f}",
+                    "update, degrees": f"{values['update_angle']:.1f}",
+                }
+                if rule != BACKPROPAGATION
+                else {
+                    "hidden layers": depth,
+                    "rule": rule,
+                    "accuracy, %": f"{values['accuracy']:.2f}",
+                    "+-": f"{spread:.2f}",
+                }
+                | dict.fromkeys(("error, degrees", "error, ratio", "update, degrees"), "")
+            )
+    return found
+
+
+def draw(rows):
+    """Draw accuracy and angle against depth."""
+    drawing, panels = lab.figure(1, 2)
+    for panel, column, label in (
+        (panels[0, 0], "accuracy, %", "accuracy (%)"),
+        (panels[0, 1], "error, degrees", "error from the gradient (degrees)"),
+    ):
+        for colour, rule in zip(("0.3", *lab.COLOURS), (BACKPROPAGATION, *RULES), strict=True):
+            of = [row for row in rows if row["rule"] == rule and row[column] != ""]
+            if of:
+                depths = [row["hidden layers"] for row in of]
+                values = [float(row[column]) for row in of]
+                panel.plot(depths, values, "o-", ms=4, color=colour, label=rule)
+        panel.set_xlabel("hidden layers")
+        panel.set_ylabel(label)
+    panels[0, 0].set_ylim(bottom=85)
+    panels[0, 0].legend(frameon=False, fontsize="x-small")
+    return drawing
+
+
+if __name__ == "__main__":
+    main()

@@ -38,10 +38,11 @@ RULES = {
     "alignment": {"following": "copy", "feedback": "alignment"},
 }
 BACKPROPAGATION = "backpropagation"
-#: Learning rates of backpropagation: of the first, of further hidden layers, and of the output.
+#: Learning rates of backpropagation: of the first, of further hidden layers, and of the output; the
+#: last three have the ratios of what a presentation does to a ghost network.
 CANDIDATES = [
     (1.0, 1.0, 1.0), (3.0, 3.0, 3.0), (10.0, 10.0, 10.0),
-    (2.0, 3.0, 1.0), (4.0, 6.0, 2.0), (8.0, 12.0, 4.0),
+    (2.5, 3.0, 1.0), (5.0, 6.0, 2.0), (10.0, 12.0, 4.0),
 ]  # fmt: skip
 #: Images that errors and updates are measured with.
 MEASURED = 300
@@ -132,8 +133,6 @@ def descend(fit, training, rates, epochs):
     first, between, last = rates
     of_layer = dict.fromkeys(range(2, fit.depth + 1), between) | {1: first}
     of_layer[fit.depth + 1] = last
-    # What a step does to inputs with a mean square of 1 is the rate times the number of inputs.
-    of_layer[1] *= 88 / 785
     batch, age = spec.protocol.batch_size, 0
     rates_in = inputs(fit, training, training.images)
     for number in range(1, epochs + 1):

@@ -54,6 +54,19 @@ def test_distribution():
     assert (white_noise(0.0, 0, 0, 0, 1, units) == 0).all()
 
 
+def test_each_seed_has_its_own():
+    training, _ = load("digits")
+    weights, found = Simulation(CALIBRATING).weights, []
+    for seed in (0, 0, 1, 2**31):
+        simulation = Simulation(CALIBRATING, seed=seed, weights=weights, device="numpy")
+        simulation.adapt(training.images, training.maximum)
+        simulation.present(training.images[:40], training.labels[:40], maximum=16.0)
+        found.append(simulation.weights["ghost_forward_2"])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+    np.testing.assert_array_equal(found[0], found[3])  # the remainder counts
+
+
 @pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
 def test_a_resumed_run_has_the_same_noise(device, tmp_path):
     training, _ = load("digits")

@@ -248,7 +248,6 @@ class GhostModel(GhostEquations, Model):
                     "nudging_end": nudging_end,
                     "noise_start": nudging_end + protocol.calibration_settling,
                     "noise_size": protocol.calibration_noise,
-                    "noise_seed": 0,
                 }
                 if calibrates
                 else {}

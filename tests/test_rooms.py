@@ -22,7 +22,8 @@ ALLOWED = {
     "models": {"_checks", "exceptions", "graph", "rate_functions", "vectors", "specification"},
     "specification": {"_checks", "exceptions", "graph", "models"},
     "values": {"models", "specification"},
-    "network": {"dense", "exceptions", "models", "specification"},
+    "network": {"dense", "exceptions", "models", "noise", "specification"},
+    "noise": set(),
     "describe": {"models", "rate_functions", "specification"},
 }
 

@@ -120,11 +120,14 @@ def defaults(
         followed = (4.0, 30.0, 10.0)
     if softmax:
         followed = (followed[0], 0.3 * followed[1], 0.1 * followed[2])
+    name = network.get("rate_function", "sigmoid")
+    grows = not bounded(rate_function(name).function)  # and what units send does, with each layer
+    if grows:
+        followed = (followed[0], 0.25 * followed[1], 0.25 * followed[2])
     # Steps of W^f are these rates times beta, whatever beta is.
     first_followed, between_followed, last_followed = (
         rate / protocol.get("beta", beta) for rate in followed
     )
-    name = network.get("rate_function", "sigmoid")
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     positive = steepness == 1.0  # rates are between 0 and 1
     # Homeostasis keeps the ghosts of MB sparse.
@@ -170,7 +173,8 @@ def defaults(
         ]
     elif follows:
         gains = [
-            2.0 if pre == 0 else 1.0 if post == top else 3.0 for pre, post in graph.connections
+            2.0 if pre == 0 else 1.0 if post == top else 1.5 if grows else 3.0
+            for pre, post in graph.connections
         ]
     elif deep:
         gains = [2.0] * len(graph.connections)

@@ -107,7 +107,7 @@ def ghosts(fit, training, test):
 def backpropagated(fit, training, test):
     """Train by backpropagation with the best learning rates on images that are held out."""
     part, held_out = training.split(len(training) // 6, seed=0)
-    epochs = max(1, fit.plan[1] // 3)
+    epochs = min(3, fit.plan[1])
     tried = [accuracy(fit, descend(fit, part, rates, epochs), held_out) for rates in CANDIDATES]
     best = CANDIDATES[int(np.argmax(tried))]
     right = accuracy(fit, descend(fit, training, best, fit.plan[1]), test)
@@ -186,44 +186,37 @@ def main(quick, jobs, trial, only):
     for row in tqdm(work, total=len(missing), unit=" fits"):
         lab.append_row(path, row)
         tqdm.write(f"{row['rule']}, {row['hidden_layers']} layers: {row['accuracy']:.2f} %")
-    found = means(lab.read_rows(path), plan[2])
+    found = means(lab.read_rows(path))
     lab.save_table(where / f"{name}_means.csv", found)
     draw(found).savefig(where / f"{name}.png")
     for row in found:
         click.echo(" ".join(str(value).rjust(8) for value in row.values()))
 
 
-def means(rows, n_seeds):
-    """Return means over seeds where all are there, in the order of depths and rules."""
+def means(rows):
+    """Return means over the seeds that are there, in the order of depths and rules."""
     found = []
     for depth in DEPTHS:
         for rule in (BACKPROPAGATION, *RULES):
             of = [row for row in rows if (row["rule"], row["hidden_layers"]) == (rule, str(depth))]
-            if len(of) < n_seeds:
+            if not of:
                 continue
-            values = {
+            mean = {
                 name: np.mean([float(row[name]) for row in of])
                 for name in ("accuracy", "error_angle", "error_ratio", "update_angle")
             }
-            spread = np.std([float(row["accuracy"]) for row in of], ddof=1) if n_seeds > 1 else 0
+            spread = np.std([float(row["accuracy"]) for row in of], ddof=1) if len(of) > 1 else 0
+            measured = rule != BACKPROPAGATION
             found.append(
                 {
                     "hidden layers": depth,
                     "rule": rule,
-                    "accuracy, %": f"{values['accuracy']:.2f}",
-                    "+-": f"{spread:.2f}",
-                    "error, degrees": f"{values['error_angle']:.1f}",
-                    "error, ratio": f"{values['error_ratio']:.2f}",
-                    "update, degrees": f"{values['update_angle']:.1f}",
+                    "accuracy (%)": f"{mean['accuracy']:.2f} ± {spread:.2f}",
+                    "error (degrees)": f"{mean['error_angle']:.1f}" if measured else "",
+                    "error (ratio)": f"{mean['error_ratio']:.2f}" if measured else "",
+                    "update (degrees)": f"{mean['update_angle']:.1f}" if measured else "",
+                    "runs": len(of),
                 }
-                if rule != BACKPROPAGATION
-                else {
-                    "hidden layers": depth,
-                    "rule": rule,
-                    "accuracy, %": f"{values['accuracy']:.2f}",
-                    "+-": f"{spread:.2f}",
-                }
-                | dict.fromkeys(("error, degrees", "error, ratio", "update, degrees"), "")
             )
     return found
 
@@ -232,14 +225,14 @@ def draw(rows):
     """Draw accuracy and angle against depth."""
     drawing, panels = lab.figure(1, 2)
     for panel, column, label in (
-        (panels[0, 0], "accuracy, %", "accuracy (%)"),
-        (panels[0, 1], "error, degrees", "error from the gradient (degrees)"),
+        (panels[0, 0], "accuracy (%)", "accuracy (%)"),
+        (panels[0, 1], "error (degrees)", "error from the gradient (degrees)"),
     ):
         for colour, rule in zip(("0.3", *lab.COLOURS), (BACKPROPAGATION, *RULES), strict=True):
             of = [row for row in rows if row["rule"] == rule and row[column] != ""]
             if of:
                 depths = [row["hidden layers"] for row in of]
-                values = [float(row[column]) for row in of]
+                values = [float(row[column].split()[0]) for row in of]
                 panel.plot(depths, values, "o-", ms=4, color=colour, label=rule)
         panel.set_xlabel("hidden layers")
         panel.set_ylabel(label)

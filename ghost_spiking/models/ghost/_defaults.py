@@ -139,7 +139,8 @@ def defaults(
 
     def hebbian(pre: int, post: int) -> float:
         if follows and pre > 0:
-            rate = (last_followed if post == top else between_followed) / graph.sizes[pre]
+            rate = last_followed if post == top else between_followed
+            rate /= 10 * graph.sizes[pre] ** 0.5
         elif follows:
             rate = first_followed * (_MNIST / (1 + n_inputs) if adapting else 1.0)
         elif softmax and paired and pre == 0 and adapting:
@@ -283,7 +284,8 @@ def defaults(
             "normalised": adapting,
             "following": following,
             "calibration_steps": 6 if mirrors else 0,
-            "calibration_settling": 8,
+            # Each layer takes a few steps to come to rest.
+            "calibration_settling": max(8, 4 * (top - 1)),
             "calibration_noise": 0.3,
             "private_feedback": private,
             "ghost_rate": 0.2,

@@ -96,7 +96,7 @@ NETWORKS = [
     Specification.create(sizes=(6, 5, 3), rate_function="softplus"),
     Specification.create(sizes=(6, 5, 4, 3), following="local"),
     Specification.create(sizes=(6, 5, 4, 3), following="none"),
-    Specification.create(sizes=(6, 5, 4, 3), calibration_steps=2),
+    Specification.create(sizes=(6, 5, 4, 3), feedback="mirror"),
 ]
 
 

@@ -155,8 +155,10 @@ def defaults(
             # 0 and 1, and nothing bounds the linear outputs that it moves.
             rate = 250.0 / (1 + 0.25 * graph.sizes[0]) * between
         elif softmax and paired and post == top:
-            strength = 0.1 if adapting else 0.05
-            rate = strength * graph.sizes[top] / (1 + 0.25 * graph.sizes[pre])
+            classes = graph.sizes[top]
+            # With many classes, most of what a step does is to forget.
+            strength = 0.1 * min(classes, (10 * classes) ** 0.5) if adapting else 0.05 * classes
+            rate = strength / (1 + 0.25 * graph.sizes[pre])
         elif post == top:
             rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
             if adapting and not deep:  # wide layers would drive all output units to silence

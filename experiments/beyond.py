@@ -223,21 +223,22 @@ def means(rows):
 
 def draw(rows):
     """Draw accuracy and angle against depth."""
-    drawing, panels = lab.figure(1, 2)
+    drawing, panels = lab.figure(1, 2, height=3.2)
     for panel, column, label in (
         (panels[0, 0], "accuracy (%)", "accuracy (%)"),
-        (panels[0, 1], "error (degrees)", "error from the gradient (degrees)"),
+        (panels[0, 1], "error (degrees)", "error to gradient (degrees)"),
     ):
         for colour, rule in zip(("0.3", *lab.COLOURS), (BACKPROPAGATION, *RULES), strict=True):
             of = [row for row in rows if row["rule"] == rule and row[column] != ""]
-            if of:
-                depths = [row["hidden layers"] for row in of]
-                values = [float(row[column].split()[0]) for row in of]
-                panel.plot(depths, values, "o-", ms=4, color=colour, label=rule)
+            depths = [row["hidden layers"] for row in of]
+            values = [float(row[column].split()[0]) for row in of]
+            name = rule if panel is panels[0, 0] else None
+            panel.plot(depths, values, "o-", ms=4, color=colour, label=name)
+        panel.set_xticks(sorted({row["hidden layers"] for row in rows}))
         panel.set_xlabel("hidden layers")
         panel.set_ylabel(label)
     panels[0, 0].set_ylim(bottom=85)
-    panels[0, 0].legend(frameon=False, fontsize="x-small")
+    drawing.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="x-small")
     return drawing
 
 

@@ -26,8 +26,8 @@ __all__ = ["PrivateRuleUpdater", "check_private"]
 _Terms = Mapping[str, list[Term | Mixed]]
 
 
-def check_private(synapses: DenseSynapses, batch: Any, sums: _Terms, rules: _Terms) -> None:
-    """Refuse what can't be computed from products.
+def check_private(synapses: DenseSynapses, batch: Any, sums: _Terms, rules: _Terms) -> ClampedInput:
+    """Return the input that presents; refuse what can't be computed from products.
 
     Raises
     ------
@@ -67,6 +67,7 @@ def check_private(synapses: DenseSynapses, batch: Any, sums: _Terms, rules: _Ter
                 f"{rule}, so it has to act after the sum '{varname}'; its order "
                 f"{synapses.order:g} is too low"
             )
+    return batch
 
 
 def _matrix_of(term: Term | Mixed) -> str:
@@ -109,7 +110,6 @@ class PrivateRuleUpdater(DenseCodeRunner):
             left = plan.operand(term.pre or "1", Side.PRE)
             right = plan.operand(term.post or "1", Side.POST)
             products.append(Product(plan.scalar(f"dt*({term.shared})"), left, right))
-        self.abstract_code = {"scalars": ""}
         self._kwds: dict[str, Any] = {
             "products": products,
             "decay": plan.scalar(f"dt*({' + '.join(decays)})") if decays else None,

@@ -216,8 +216,7 @@ class DenseSynapses(Group):
                 "equation, so the projection would do nothing"
             )
         sums = {varname: self._factorise(eq) for varname, eq in self._summed.items()}
-        if self.private:
-            check_private(self, batch, sums, rules)
+        presenter = check_private(self, batch, sums, rules) if self.private else None
         obstacle = clamped_obstacle(self, sums, rules)
         if clamped and obstacle:
             raise ValueError(f"{self.name}: clamped=True is not exact here: {obstacle}")
@@ -227,8 +226,8 @@ class DenseSynapses(Group):
         self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
         #: Variables that hold private changes, by what they are.
         self.private_names: dict[str, str] = {}
-        if self.private:
-            self._rule_updater = PrivateRuleUpdater(self, batch, rules)  # type: ignore[arg-type]
+        if presenter is not None:
+            self._rule_updater = PrivateRuleUpdater(self, presenter, rules)
             self.private_names = self._rule_updater.names
         self._sum_updaters = [
             SumUpdater(self, varname, terms, self._check_summed_target(varname))

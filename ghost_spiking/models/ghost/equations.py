@@ -212,16 +212,16 @@ dw/dt = eta * calibrating_post * fluctuation_post * noise_pre / dt : 1 (clock-dr
     #: W^b learned as a mirror of W^f (Akrout et al. 2019): the noise of a unit is correlated with
     #: what it does in the layer above. V^b changes as W^b does, with what it does in the ghosts.
     mirror = """
-dw/dt = eta * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt : 1 \
-(clock-driven)
-variance : 1 (constant, shared)
+dw/dt = {} : 1 (clock-driven)
 """
     mirroring = (
-        "mirror * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt"
+        "{rate} * calibrating_post * (noise_post * drive_fluctuation_pre / variance - w) / dt"
     )
+    variance = """
+variance : 1 (constant, shared)
+"""
     mirroring_rate = """
 mirror : 1 (constant, shared)
-variance : 1 (constant, shared)
 """
     #: The biases of ghosts, then.
     bias_calibration = """

@@ -126,13 +126,14 @@ class GhostModel(GhostEquations, Model):
 
     def check(self, specification: Specification) -> None:
         """Refuse ghosts that never learn, and changes that can't be private."""
+        network: Any = specification.network
         protocol: Any = specification.protocol
         if protocol.calibration_steps and not self.paired:
             raise SpecificationError(
                 "protocol.calibration_steps: calibration makes V like W, but ghosts of "
                 f"{self.name} are not partners of pyramidal units"
             )
-        if "mirror" in specification.network.feedback and not protocol.calibration_steps:  # type: ignore[attr-defined]
+        if "mirror" in network.feedback and not protocol.calibration_steps:
             raise SpecificationError(
                 "network.feedback: a mirror learns from noise, in the steps in which ghosts are "
                 "calibrated; set protocol.calibration_steps"
@@ -147,7 +148,7 @@ class GhostModel(GhostEquations, Model):
                 "protocol.private_feedback: only V^b of model MB replicates the feedback of each "
                 f"image; that of {self.name} learns from all"
             )
-        if protocol.private_feedback and specification.network.dale:  # type: ignore[attr-defined]
+        if protocol.private_feedback and network.dale:
             raise SpecificationError(
                 "protocol.private_feedback: Dale's law is enforced on the V^b that all images "
                 "share, so that none can have its own; set one of the two to false"
@@ -276,7 +277,8 @@ class GhostModel(GhostEquations, Model):
         """Return the pyramidal units of a layer, eq. (1)."""
         network: Any = specification.network
         function = network.rate_function_of(layer)
-        calibrates = specification.protocol.calibration_steps > 0  # type: ignore[attr-defined]
+        protocol: Any = specification.protocol
+        calibrates = protocol.calibration_steps > 0
         rate = self.with_noise.format(rate=function.rate) if calibrates else function.rate
         text = self.pyramidal.format(rate=rate, slope=function.slope)
         text += self._bottom_up(network) + self.gates
@@ -442,7 +444,8 @@ class GhostModel(GhostEquations, Model):
             equation = "derived from the paper's reconstruction cost"
             known = {"phase": "prediction", "equation": equation}
         elif kind == "mirror":
-            rule = self.mirror + self.learning_rate
+            rule = self.mirror.format(self.mirroring.format(rate="eta"))
+            rule += self.variance + self.learning_rate
             known = {"phase": "calibration", "equation": "Akrout et al. (2019)"}
             known["parameters"] = {"variance": protocol.calibration_noise**2}
         return Projection(
@@ -520,8 +523,8 @@ class GhostModel(GhostEquations, Model):
             rule = self.calibration
             learned |= self._calibrated(specification, network.ghosts_of(post))
         if network.feedback_of(pre) == "mirror":
-            end = " : 1 (clock-driven)"
-            rule = rule.replace(end, f" + {self.mirroring}{end}") + self.mirroring_rate
+            rule = _plus(rule, self.mirroring.format(rate="mirror"))
+            rule += self.variance + self.mirroring_rate
             learned["rates"] = {"mirror": protocol.learning_rates.feedback[place]}
             learned["parameters"] = {"variance": protocol.calibration_noise**2}
         # Only W^b that follows W^f changes in the nudging phase.
@@ -562,8 +565,7 @@ class GhostModel(GhostEquations, Model):
         self, rule: str, term: str, learned: dict[str, Any], rate: float
     ) -> tuple[str, dict[str, Any]]:
         """Add what follows W^f, at its learning rate, to a rule and to what is known of it."""
-        end = " : 1 (clock-driven)"
-        return rule.replace(end, f" + {term}{end}") + self.follow, learned | {
+        return _plus(rule, term) + self.follow, learned | {
             "rates": {"follow": rate},
             "phase": f"{learned['phase']}, nudging",
             "equation": f"{learned['equation']}; (5) of the partner",
@@ -788,6 +790,12 @@ class MB(GhostModel):
     name = "MB"
     summary = "any number of ghosts, with fixed random input"
     paired = False
+
+
+def _plus(rule: str, term: str) -> str:
+    """Add a term to what a rule does."""
+    end = " : 1 (clock-driven)"
+    return rule.replace(end, f" + {term}{end}")
 
 
 def _layer(layer: int) -> str:

@@ -180,7 +180,7 @@ MUTANTS = {
     ),
     "several sums grow for ever": Mutant("dense_zero.py_", "[:] = 0", "[:] += 0", SUMS),
     "Synapses overwrite the sums of others": Mutant(
-        "_updaters.py", "_AFTER_OTHER_SUMS = 0.01", "_AFTER_OTHER_SUMS = -0.01", SUMS
+        "_updaters.py", "\nAFTER_OTHER_SUMS = 0.01", "\nAFTER_OTHER_SUMS = -0.01", SUMS
     ),
     "the shortcut although others change the weights": Mutant(
         "synapses.py",
@@ -190,7 +190,7 @@ MUTANTS = {
     ),
     "the shortcut although weights change before the sum": Mutant(
         "_updaters.py",
-        "synapses.order <= synapses.target.order - 1 + _AFTER_OTHER_SUMS",
+        "synapses.order <= synapses.target.order - 1 + AFTER_OTHER_SUMS",
         "False",
         DENSE,
     ),
@@ -210,8 +210,8 @@ MUTANTS = {
     ),
     "evaluation learns": Mutant(
         "values.py",
-        "projection.eta if learn or projection.always else 0.0",
-        "projection.eta",
+        "rate if learn or projection.always else 0.0",
+        "rate",
         EVALUATION,
     ),
     "evaluation without what always learns": Mutant(

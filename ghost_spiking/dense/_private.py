@@ -15,7 +15,8 @@ from brian2.codegen.translation import get_identifiers_recursively
 
 from ._codeobjects import DenseCodeRunner
 from ._factorise import Mixed, Side, Term
-from ._updaters import AFTER_OTHER_SUMS, Plan, Product
+from ._plan import Plan, Product
+from ._updaters import AFTER_OTHER_SUMS
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:

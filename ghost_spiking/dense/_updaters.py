@@ -8,19 +8,17 @@ which matrix products follow, and what is computed synapse by synapse.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import BrianObject
 from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SummedVariableUpdater
-from brian2.utils.logger import get_logger
 
 from ._codeobjects import DenseCodeRunner
 from ._factorise import Mixed, Side, Term
+from ._plan import BLOCKS, Each, Plan, Product, product_of
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:
@@ -28,149 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AFTER_OTHER_SUMS",
-    "Plan",
-    "Product",
     "RuleUpdater",
     "SumUpdater",
     "SumZeroer",
     "clamped_obstacle",
 ]
 
-#: Below Brian2's, so that its preferences and filters hold.
-logger = get_logger("brian2.ghost_spiking.dense")
-
 #: Sums of `Synapses` overwrite their target, so those of dense projections follow them.
 AFTER_OTHER_SUMS = 0.01
-#: The block of a template in which factors of a side are evaluated.
-_BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
-
-
-@dataclass(frozen=True)
-class Product:
-    """One matrix product of a plan; the names are those of variables.
-
-    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into
-    `buffer`. In a rule, `left` (rows x n_pre) transposed times `right` (rows x n_post) goes
-    into a matrix or into `buffer`. None stands for a factor that is 1 everywhere.
-    """
-
-    scale: str
-    left: str | None
-    right: str | None
-    buffer: str | None = None
-    target: str | None = None
-
-
-@dataclass(frozen=True)
-class _Each:
-    """What is computed for each synapse and each row, in a block of its own.
-
-    The block gives `value` from the `parts`, names of scalars by side, and of the arrays that
-    they come from. Added up over a side in a sum and over the rows in a rule, and multiplied by
-    `scale`, it goes into the target or into `buffer`.
-    """
-
-    scale: str
-    block: str
-    value: str
-    parts: tuple[tuple[str, str, str], ...]
-    buffer: str | None = None
-
-
-class Plan:
-    """Collects the variables and the code that a template needs.
-
-    An array called `changing` is written while it may still be read, so it has to be copied.
-    """
-
-    def __init__(self, synapses: DenseSynapses, prefix: str, changing: str | None = None) -> None:
-        self.synapses = synapses
-        self.prefix = prefix
-        self.changing = changing
-        self.code: dict[str, str] = {}
-        self.needed: set[str] = {"_rows"}
-        self._count = 0
-
-    def buffer(self, label: str, size: int) -> str:
-        name = f"_{self.prefix}_{label}_{self._count}"
-        self._count += 1
-        self.synapses.variables.add_array(name, size=size, dtype=self.synapses.dtype)
-        self.needed.add(name)
-        return name
-
-    def flag(self, label: str) -> str:
-        name = f"_{label}"
-        if name not in self.synapses.variables:
-            self.synapses.variables.add_array(name, size=1, dtype=np.int32, scalar=True, index="0")
-        self.needed.add(name)
-        return name
-
-    def scalar(self, expression: str) -> str:
-        name = f"_{self.prefix}_scale_{self._count}"
-        self._count += 1
-        variables = self.synapses.variables
-        variables.add_auxiliary_variable(name, dtype=self.synapses.dtype, scalar=True)
-        self.line("scalars", f"{name} = {expression}")
-        return name
-
-    def operand(self, expression: str, side: Side, *, any_type: bool = False) -> str:
-        """Name of an array that holds the expression: the variable itself, or a buffer."""
-        variables, size = self.synapses.variables, self.size(side)
-        variable = variables.get(expression)
-        if (
-            isinstance(variable, ArrayVariable)
-            and (any_type or variable.dtype == self.synapses.dtype)
-            and variable.size == size
-            and (self.changing is None or variable is not variables[self.changing])
-        ):
-            self.needed.add(expression)
-            return expression
-        name = self.buffer(_BLOCKS[side], size)
-        self.line(_BLOCKS[side], f"{name} = {expression}")
-        return name
-
-    def each(self, term: Mixed, buffer: str | None) -> _Each:
-        """Have something computed for each synapse."""
-        logger.info(
-            f"'{term}' in '{self.synapses.name}' is computed for each synapse, since it would lose "
-            "accuracy as a sum of matrix products; with a large batch that is slower",
-            name_suffix="computed_for_each_synapse",
-        )
-        variables, dtype = self.synapses.variables, self.synapses.dtype
-        number = self._count
-        self._count += 1
-        value = f"_{self.prefix}_value_{number}"
-        parts = []
-        for index, (side, text) in enumerate(term.parts):
-            name = f"_{self.prefix}_part_{number}_{index}"
-            # integers stay what they are, since BLAS does not see them
-            array = self.operand(text, side, any_type=True)
-            variables.add_auxiliary_variable(name, dtype=variables[array].dtype)
-            parts.append((_BLOCKS[side], name, array))
-        variables.add_auxiliary_variable(value, dtype=dtype)
-        block = f"each_{number}"
-        names = [name for _, name, _ in parts]
-        self.line(block, f"{value} = {term.template.format(*names)}")
-        return _Each(self.scalar(term.shared), block, value, tuple(parts), buffer)
-
-    def size(self, side: Side) -> int:
-        synapses = self.synapses
-        return {
-            Side.PRE: synapses.batch * synapses.n_pre,
-            Side.POST: synapses.batch * synapses.n_post,
-            Side.MATRIX: synapses.n_pre * synapses.n_post,
-        }[side]
-
-    def line(self, block: str, line: str) -> None:
-        self.code[block] = self.code[block] + "\n" + line if block in self.code else line
-
-    def sizes(self) -> dict[str, int]:
-        return {block: self.size(side) for side, block in _BLOCKS.items()}
-
-
-def _product_of(*factors: str | None) -> str:
-    present = [f"({factor})" for factor in factors if factor not in (None, "1")]
-    return "*".join(present) or "1"
 
 
 class SumUpdater(DenseCodeRunner):
@@ -196,7 +59,7 @@ class SumUpdater(DenseCodeRunner):
         self._buffered = self._reads_itself or target.dtype != synapses.dtype
 
         grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
-        each: list[_Each] = []
+        each: list[Each] = []
         self._added: list[str] = []
         for term in terms:
             if isinstance(term, Mixed):
@@ -216,7 +79,7 @@ class SumUpdater(DenseCodeRunner):
             else:
                 buffer = plan.buffer("product", plan.size(to_side))
                 products.append(Product(plan.scalar("1"), left, right, buffer))
-                factor = " + ".join(_product_of(*pair) for pair in multipliers)
+                factor = " + ".join(product_of(*pair) for pair in multipliers)
                 self._added.append(f"{buffer}*({factor})")
         self._plan = plan
         n_in, n_out = (
@@ -226,7 +89,7 @@ class SumUpdater(DenseCodeRunner):
             "target": varname,
             "products": products,
             "each": each,
-            "to": _BLOCKS[to_side],
+            "to": BLOCKS[to_side],
             "n_in": n_in,
             "n_out": n_out,
             "n_pre": synapses.n_pre,
@@ -360,7 +223,7 @@ class RuleUpdater(DenseCodeRunner):
             for term in everything
         )
         products: list[Product] = []
-        each: list[_Each] = []
+        each: list[Each] = []
         updates: list[str] = []
         for varname, terms in rules.items():
             plan.needed.add(varname)
@@ -372,7 +235,7 @@ class RuleUpdater(DenseCodeRunner):
                     each.append(plan.each(term, buffer))
                     summands.append(buffer)
                 elif term.pre is None and term.post is None:
-                    summands.append(_product_of(term.shared, term.matrix))
+                    summands.append(product_of(term.shared, term.matrix))
                 else:
                     key = (term.matrix, term.pre)
                     grouped.setdefault(key, []).append((term.shared, term.post))
@@ -386,7 +249,7 @@ class RuleUpdater(DenseCodeRunner):
                 else:
                     buffer = plan.buffer("outer", plan.size(Side.MATRIX))
                     products.append(Product(plan.scalar(scale), left, right, buffer))
-                    summands.append(_product_of(matrix, buffer))
+                    summands.append(product_of(matrix, buffer))
             if not direct:
                 plan.synapses.variables.add_auxiliary_variable(
                     f"_new_{varname}", dtype=synapses.dtype
@@ -416,7 +279,7 @@ class RuleUpdater(DenseCodeRunner):
         if len(factors) == 1:
             shared, post = factors[0]
             return shared, None if post is None else self._plan.operand(post, Side.POST)
-        total = " + ".join(_product_of(*pair) for pair in factors)
+        total = " + ".join(product_of(*pair) for pair in factors)
         # Zero if nothing has to be computed, as outside of the phases of a rule.
         scale = " or ".join(f"({shared}) != 0" for shared in {shared: 1 for shared, _ in factors})
         return f"int({scale})", self._plan.operand(total, Side.POST)

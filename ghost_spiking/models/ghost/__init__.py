@@ -2,6 +2,8 @@
 
 from .equations import GhostEquations
 from .model import MA, MB, GhostModel
+from .populations import GhostPopulations
+from .projections import GhostProjections
 from .sections import GhostInitialWeights, GhostLearningRates, GhostNetwork, GhostProtocol
 
 __all__ = [
@@ -12,5 +14,7 @@ __all__ = [
     "GhostLearningRates",
     "GhostModel",
     "GhostNetwork",
+    "GhostPopulations",
+    "GhostProjections",
     "GhostProtocol",
 ]

@@ -47,7 +47,7 @@ CANDIDATES = [
 #: Images that errors and updates are measured with.
 MEASURED = 300
 #: Training images, epochs, seeds, and whether training images are held out.
-FULL, TRIAL, QUICK = (60_000, 10, 5, False), (20_000, 3, 3, True), (2000, 1, 1, True)
+FULL, TRIAL, QUICK = (60_000, 10, 5, False), (20_000, 3, 3, True), (10_000, 1, 1, True)
 
 
 def data(plan):

@@ -159,12 +159,25 @@ def check_reconstruction(rows):
     assert max(angles.get("transpose", [0])) < 0.1
 
 
+def check_beyond(rows):
+    """Ghosts that follow, and those that noise has calibrated, have errors that are gradients."""
+    found = {(row["rule"], row["hidden_layers"]): row for row in rows}
+    for depth in (1, 2):
+        for rule in ("copy", "copy, calibrated"):
+            assert (
+                found[rule, depth]["error_angle"] < 5 < found["the paper's", depth]["error_angle"]
+            )
+            assert abs(found[rule, depth]["error_ratio"] - 1) < 0.1
+            assert found[rule, depth]["accuracy"] > 75
+
+
 CHECKS = {
     "theorem1": check_theorem1,
     "settling": check_settling,
     "residual": check_residual,
     "spiking_noise": check_spiking_noise,
     "depth": check_depth,
+    "beyond": check_beyond,
     "zoo": check_zoo,
     "reconstruction": check_reconstruction,
 }
@@ -177,6 +190,7 @@ CHECKS = {
         pytest.param(["theorem1", "settling"], marks=pytest.mark.slow),
         ["residual", "spiking_noise"],
         pytest.param(["depth", "reconstruction"], marks=pytest.mark.slow),
+        pytest.param(["beyond"], marks=pytest.mark.slow),
         pytest.param(["zoo"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
@@ -186,6 +200,13 @@ def test_measurements(run, scripts):
         where, _ = run(name)
         CHECKS[name](read(where / f"{name}.csv"))
         assert (where / f"{name}.png").stat().st_size > 10_000
+
+
+def test_calibration(run):
+    where, _ = run("calibration")
+    first, *_, last = read(where / "calibration.csv")
+    for name in ("forward_distance", "backward_distance"):
+        assert last[name] < 1e-3 < 50 < first[name]
 
 
 def test_choice_of_hyperparameters(run):

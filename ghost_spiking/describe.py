@@ -37,7 +37,7 @@ def describe(specification: Specification) -> str:
     >>> print(describe(Specification.create(sizes=(4, 3, 2))).splitlines()[0])
     # Model description: MA, 4-3-2
     """
-    layout = specification.layout
+    layout, fields = specification.layout, specification.model_dump(exclude_none=True)
     sizes = "-".join(map(str, specification.network.sizes))
     sections = {
         "A. Model summary": _summary(specification),
@@ -46,7 +46,7 @@ def describe(specification: Specification) -> str:
         "D. Neuron models": _neurons(specification, layout),
         "E. Plasticity": _plasticity(layout),
         "F. Input and protocol": _protocol(specification, layout),
-        "G. Parameters": _table(("field", "value"), _leaves(specification.model_dump())),
+        "G. Parameters": _table(("field", "value"), _leaves(fields)),
     }
     title = f"# Model description: {specification.network.model}, {sizes}"
     return "\n\n".join([title, *(f"## {name}\n\n{text}" for name, text in sections.items())]) + "\n"

@@ -19,10 +19,10 @@ from brian2.core.variables import linked_var
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
-from .dense import ClampedInput, DenseSynapses, ResponseMonitor
+from .dense import ClampedInput, DenseSynapses, NeuronPool, ResponseMonitor
+from .dense.noise import FUNCTIONS
 from .exceptions import SpecificationError
-from .models import DT, STIMULUS, TARGETS, Layout, Population, Projection
-from .noise import NOISE
+from .models import STIMULUS, TARGETS, Layout, Pool, Population, Projection
 from .specification import Specification
 
 __all__ = ["ENGINES", "BrianObjects", "Engine", "build"]
@@ -45,7 +45,7 @@ class BrianObjects:
     stimulus, targets : ClampedInput
         Images and desired outputs.
     populations : dict
-        Groups by the name of their `Population`.
+        Groups by the name of their `Population` or `Pool`.
     projections : dict
         `DenseSynapses` or `Synapses` by the name of their `Projection`.
     responses : ResponseMonitor
@@ -115,7 +115,7 @@ class _Builder:
         self.connect: Callable[[Projection, str], Any] = (
             self._dense if engine == "dense" else self._plain_synapses
         )
-        self.clock = Clock(DT * second, name="simulation_clock")
+        self.clock = Clock(layout.dt * second, name="simulation_clock")
         self.stimulus = self._input(STIMULUS, layout.n_inputs, data_dtype)
         self.targets = self._input(TARGETS, layout.n_outputs, np.uint8)
         self.groups: dict[str, Any] = {STIMULUS: self.stimulus, TARGETS: self.targets}
@@ -124,6 +124,8 @@ class _Builder:
     def build(self) -> BrianObjects:
         layout = self.layout
         populations = {item.name: self._population(item) for item in layout.populations}
+        pools = (item.pool for item in layout.populations if item.pool)
+        populations |= {pool.name: self.groups[pool.name] for pool in pools}
         projections = {item.name: self._projection(item) for item in layout.projections}
         readout = layout.readout
         responses = ResponseMonitor(
@@ -162,7 +164,7 @@ class _Builder:
             clock=self.clock,
             order=item.order,
             name=item.name,
-            namespace={"white_noise": NOISE} if "white_noise(" in text else None,
+            namespace={k: f for k, f in FUNCTIONS.items() if f"{k}(" in text} or None,
         )
         for variable, place in item.links.items():
             owner, _, linked = place.partition(".")
@@ -179,7 +181,22 @@ class _Builder:
         for slot, statements in item.updates.items():
             group.run_regularly(statements, when=slot, clock=self.clock, name=f"{item.name}_{slot}")
         self.groups[item.name] = group
+        if item.pool:
+            self.groups[item.pool.name] = self._pool(item.pool, group)
         return group
+
+    def _pool(self, item: Pool, group: NeuronGroup) -> NeuronPool:
+        return NeuronPool(
+            group,
+            item.neurons,
+            item.drive,
+            item.count,
+            step=item.step,
+            presentation=item.presentation,
+            seed=item.seed,
+            stream=item.stream,
+            name=item.name,
+        )
 
     def _projection(self, item: Projection) -> Any:
         text = item.equations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from .models import (
     origin,
     register,
 )
+from .models._language import DT
+from .spikes import Spikes, section_of, spiking
 
 __all__ = ["Specification"]
 
@@ -53,6 +55,7 @@ class Specification(Section):
 
     network: SerializeAsAny[Network]
     protocol: SerializeAsAny[Protocol]
+    spikes: SerializeAsAny[Spikes] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -63,6 +66,8 @@ class Specification(Section):
             for name, section in (("network", model.network), ("protocol", model.protocol)):
                 if isinstance(data.get(name), Mapping):
                     data = {**data, name: section.model_validate(tuples(data[name]))}
+            if data.get("spikes") is not None:
+                data = {**data, "spikes": section_of(data["spikes"])}
         return data
 
     @classmethod
@@ -76,20 +81,23 @@ class Specification(Section):
             `learning_rates` are dictionaries. Only `sizes` is needed. Where a field has one value
             for each layer or connection, a single value stands for all, and a dictionary with
             ``first``, ``between`` and ``last`` for any number of them. `model` is the name of
-            a model, or its class, which is registered then.
+            a model, or its class, which is registered then. `spikes` is the name of a mechanism,
+            or a dictionary, see `ghost_spiking.spikes`.
 
         Raises
         ------
         SpecificationError
             A field is unknown, missing or invalid.
         """
-        sections: dict[str, dict[str, Any]] = {"network": {}, "protocol": {}}
+        sections: dict[str, Any] = {"network": {}, "protocol": {}}
+        if "spikes" in fields:
+            sections["spikes"] = fields.pop("spikes")
         model = _model_of(fields)
         homes = dict.fromkeys(model.network.model_fields, "network")
         homes |= dict.fromkeys(model.protocol.model_fields, "protocol")
         for name, value in fields.items():
             if name not in homes:
-                raise SpecificationError(_unknown("field", name, homes))
+                raise SpecificationError(_unknown("field", name, [*homes, "spikes"]))
             sections[homes[name]][name] = value
         return cls.from_dict(sections)
 
@@ -110,12 +118,20 @@ class Specification(Section):
         _validate("network", model.network, network, partly=True)
         _validate("protocol", model.protocol, protocol, partly=True)
         model.check_given(graph, network)
+        spikes = section_of(data.get("spikes"))
+        if spikes is not None:
+            suited = model.spiking_defaults(graph, spikes)
+            network = _merge(suited.get("network", {}), network)
+            protocol = _merge(suited.get("protocol", {}), protocol)
         default = model.defaults(graph, network, protocol)
         specification = cls(
             network=_validate("network", model.network, _merge(default["network"], network)),
             protocol=_validate("protocol", model.protocol, _merge(default["protocol"], protocol)),
+            spikes=spikes,
         )
         model.check(specification)
+        if spikes is not None:
+            _ = specification.layout  # refuses models and rates that can't have them
         return specification
 
     @classmethod
@@ -143,8 +159,14 @@ class Specification(Section):
 
     @property
     def layout(self) -> Layout:
-        """The populations and projections of the network."""
-        return self.model.layout(self)
+        """The populations and projections of the network, with spikes if there are any."""
+        layout = self.model.layout(self)
+        return layout if self.spikes is None else spiking(layout, self.spikes)
+
+    @property
+    def dt(self) -> float:
+        """Duration of a time step in seconds; without spikes, what matters is dt / tau."""
+        return DT if self.spikes is None else self.spikes.dt / 1000
 
     @property
     def identity(self) -> str:
@@ -163,7 +185,13 @@ class Specification(Section):
         **fields
             As for `create`; dictionaries change only what they contain.
         """
-        data = self.model_dump()
+        data = self.model_dump(exclude_none=True)
+        if "spikes" in fields:
+            given = fields.pop("spikes")
+            old = data.pop("spikes", None)
+            both = isinstance(old, dict) and isinstance(given, Mapping)
+            same = both and given.get("mechanism", old["mechanism"]) == old["mechanism"]
+            data["spikes"] = old | dict(given) if same else given
         for name, value in fields.items():
             section = "protocol" if name in data["protocol"] else "network"
             old = data[section].get(name)
@@ -173,7 +201,7 @@ class Specification(Section):
 
     def to_toml(self) -> str:
         """Return all fields as TOML text."""
-        return tomli_w.dumps(_tuples_to_lists(self.model_dump()))
+        return tomli_w.dumps(_tuples_to_lists(self.model_dump(exclude_none=True)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields to a TOML file."""
@@ -224,7 +252,7 @@ def _refuse_unknown(path: str, data: Mapping[str, Any], section: type[BaseModel]
             raise SpecificationError(where + _unknown("key", key, section.model_fields))
 
 
-def _unknown(kind: str, name: str, known: Mapping[str, Any]) -> str:
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), list(known), 1)
     hint = f" did you mean '{close[0]}'?" if close else ""
     return f"unknown {kind} '{name}';{hint} known: {', '.join(known)}"

@@ -110,12 +110,10 @@ def run_time_values(
     steps = sum(phase.steps for phase in (layout.phases if nudge else layout.phases[:1]))
     values: dict[str, float] = {f"{STIMULUS}.steps": steps, f"{TARGETS}.steps": steps}
     values[f"{TARGETS}.scale"] = 1.0
-    if layout.age:
-        values[layout.age] = presented
-    if layout.seed:
-        values[layout.seed] = seed % 2**31
+    values |= dict.fromkeys(layout.ages, presented) | dict.fromkeys(layout.seeds, seed % 2**31)
     parameters = {item.name: item.parameters for item in layout.populations}
     parameters |= {item.name: item.parameters for item in layout.projections}
+    parameters |= {item.pool.name: item.pool.parameters for item in layout.populations if item.pool}
     for owner, given in parameters.items():
         values |= {f"{owner}.{name}": value for name, value in given.items()}
     for projection in layout.plastic:

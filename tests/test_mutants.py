@@ -218,7 +218,10 @@ MUTANTS = {
         "values.py", "learn or projection.always", "learn", EVALUATION
     ),
     "presentations before this run do not count": Mutant(
-        "values.py", "values[layout.age] = presented", "values[layout.age] = 0", ENGINES
+        "values.py",
+        "(layout.ages, presented)",
+        "(layout.ages, 0)",
+        ENGINES,
     ),
     # -- defaults
     "the noise of small batches": Mutant(
@@ -278,7 +281,10 @@ MUTANTS = {
         "equations.py", '/ variance - w) / dt"', '/ variance) / dt"', OURS
     ),
     "the same noise for all seeds": Mutant(
-        "values.py", "values[layout.seed] = seed % 2**31", "values[layout.seed] = 0", NOISE
+        "values.py",
+        "(layout.seeds, seed % 2**31)",
+        "(layout.seeds, 0)",
+        NOISE,
     ),
     "other noise in C++": Mutant("noise.py", "(hash >> 11) *", "(hash >> 12) * 2 *", NOISE),
     # -- runs on disk

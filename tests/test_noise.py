@@ -8,7 +8,7 @@ from scipy import stats
 from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.datasets import load
 from ghost_spiking.dense import ClampedInput, CompiledNetwork
-from ghost_spiking.noise import NOISE, white_noise
+from ghost_spiking.dense.noise import FUNCTIONS, white_noise
 from ghost_spiking.runs import Run
 
 CALIBRATING = Specification.create(
@@ -23,7 +23,7 @@ def test_cpp_gives_the_bits_of_numpy():
         group = NeuronGroup(
             70,
             "x : 1\nseed : integer (constant, shared)\nwhen : integer (constant, shared)",
-            namespace={"white_noise": NOISE},
+            namespace=FUNCTIONS,
             clock=clock,
             name="units",
         )

@@ -2,13 +2,15 @@
 
 `DenseSynapses` is an all-to-all projection whose weights are one matrix, shared by the
 replicas of a batch; `ClampedInput` shows a data set to such a network, `ResponseMonitor` notes
-what each replica answers, and `CompiledNetwork` keeps C++ programs, so that a network is
+what each replica answers, `NeuronPool` has spiking neurons stand for
+the units of a rate network, and `CompiledNetwork` keeps C++ programs, so that a network is
 compiled once and run often.
 """
 
 from . import _brian  # noqa: F401 - before anything of Brian2
 from ._exceptions import CompilationError
 from .clamped import ClampedInput
+from .pool import NeuronPool
 from .responses import ResponseMonitor
 from .standalone import CompiledNetwork, ProgramResults
 from .synapses import DenseSynapses
@@ -18,6 +20,7 @@ __all__ = [
     "CompilationError",
     "CompiledNetwork",
     "DenseSynapses",
+    "NeuronPool",
     "ProgramResults",
     "ResponseMonitor",
 ]

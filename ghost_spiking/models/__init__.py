@@ -10,7 +10,6 @@ import pkgutil
 
 from ._language import (
     BIAS_UNIT,
-    DT,
     STIMULUS,
     TARGETS,
     Constant,
@@ -18,6 +17,7 @@ from ._language import (
     Layout,
     Normal,
     Phase,
+    Pool,
     Population,
     Projection,
     Readout,
@@ -44,7 +44,6 @@ from ._sections import InitialWeights, LearningRates, Network, Protocol
 __all__ = [
     "BIAS_UNIT",
     "DEFAULT",
-    "DT",
     "STIMULUS",
     "TARGETS",
     "Choice",
@@ -57,6 +56,7 @@ __all__ = [
     "Network",
     "Normal",
     "Phase",
+    "Pool",
     "Population",
     "Projection",
     "Protocol",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol as Interface
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = [
     "Layout",
     "Normal",
     "Phase",
+    "Pool",
     "Population",
     "Projection",
     "Readout",
@@ -42,7 +43,7 @@ __all__ = [
 STIMULUS = "stimulus"
 #: The population that shows what the output should be.
 TARGETS = "targets"
-#: Time step in seconds. Simulated time is arbitrary; what matters is dt / tau.
+#: Time step in seconds. Simulated time is arbitrary without spikes; what matters is dt / tau.
 DT = 1e-3
 #: By convention, the population of one unit whose rate is always 1; a bias is its weight.
 BIAS_UNIT = "bias_unit"
@@ -227,6 +228,46 @@ class Silenced:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Integrate-and-fire neurons of a population's units, see `ghost_spiking.dense.NeuronPool`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the Brian2 object.
+    neurons : int
+        Neurons of each unit.
+    drive : str
+        Expression of the unit's variables.
+    count : str
+        Variable that is told how many neurons have fired.
+    step, presentation, seed : str
+        Scalar variables of the population for random numbers.
+    stream : int
+        Number of the pool.
+    parameters : mapping
+        Values in volts and seconds.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> layout = Specification.create(sizes=(4, 3, 2), spikes="lif").layout
+    >>> [item.pool.name for item in layout.populations if item.pool]
+    ['pyramidal_1_neurons', 'pyramidal_2_neurons', 'ghost_2_neurons']
+    """
+
+    name: str
+    neurons: int
+    drive: str
+    count: str
+    step: str
+    presentation: str
+    seed: str
+    stream: int
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Population:
     """Units with the same equations.
 
@@ -255,6 +296,8 @@ class Population:
         Order of the update within Brian2's slot ``groups``.
     replicated : bool
         Whether there is a replica for each image; otherwise there is one for all.
+    pool : Pool or None
+        Neurons that stand for its units.
 
     Examples
     --------
@@ -275,6 +318,7 @@ class Population:
     updates: Mapping[str, str] = field(default_factory=dict)
     order: int = 0
     replicated: bool = True
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True)
@@ -441,12 +485,14 @@ class Layout:
         Their parts. Weights are drawn in the order of the projections.
     readout : Readout
         What the network answers.
-    seed : str
-        The integer parameter, ``"population.variable"``, that is told the seed of the simulation,
-        for `ghost_spiking.noise.white_noise`; ``""`` if there is none.
-    age : str
-        The integer parameter, ``"population.variable"``, that is told how many presentations
-        the network has learned from before; ``""`` if there is none.
+    seeds : tuple of str
+        Integer parameters, ``"population.variable"``, that are told the seed of the simulation,
+        for `ghost_spiking.dense.noise`.
+    ages : tuple of str
+        Integer parameters, ``"population.variable"``, that are told how many presentations the
+        network has learned from before.
+    dt : float
+        Duration of a time step in seconds.
     onset : int
         Presentations after which everything learns that ever does.
 
@@ -467,8 +513,9 @@ class Layout:
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     readout: Readout
-    seed: str = ""
-    age: str = ""
+    seeds: tuple[str, ...] = ()
+    ages: tuple[str, ...] = ()
+    dt: float = DT
     onset: int = 0
 
     @property
@@ -508,12 +555,12 @@ class Layout:
 
         Two networks with the same text run the same program.
         """
-        lines = [f"{self.n_inputs} {self.n_outputs} {self.batch_size} {self.readout}"]
+        lines = [f"{self.n_inputs} {self.n_outputs} {self.batch_size} {self.readout} {self.dt}"]
         for unit in self.populations:
             facts = (unit.name, unit.size, unit.replicated, unit.order, unit.states)
             tables = (unit.links, unit.updates, dict.fromkeys(unit.drawn))
             lines += [repr(facts), *(repr(sorted(table.items())) for table in tables)]
-            lines.append(unit.equations)
+            lines += [unit.equations, repr(unit.pool and replace(unit.pool, parameters={}))]
         for item in self.projections:
             lines.append(
                 f"{item.name} {item.source} {item.target} {item.constraint}\n{item.equations}"

@@ -16,6 +16,7 @@ from ._sections import Network, Protocol
 
 if TYPE_CHECKING:
     from ..specification import Specification
+    from ..spikes import Spikes
 
 __all__ = ["Choice", "Model"]
 
@@ -142,6 +143,25 @@ class Model:
             ``{"network": {...}, "protocol": {...}}``, with the tables in these.
         """
         raise NotImplementedError
+
+    def spiking_defaults(self, graph: Graph, spikes: Spikes) -> dict[str, Any]:
+        """Return values that spikes call for, in the place of what is left out.
+
+        `defaults` is told them as if they had been given.
+
+        Parameters
+        ----------
+        graph : Graph
+            Layers and connections.
+        spikes : Spikes
+            The mechanism.
+
+        Returns
+        -------
+        dict
+            As `defaults`, but with any fields only.
+        """
+        return {}
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
         """Refuse choices that exclude each other, before defaults are chosen.

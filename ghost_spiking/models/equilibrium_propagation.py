@@ -23,7 +23,6 @@ from ..exceptions import SpecificationError
 from ..graph import Graph, projection_name
 from ._language import (
     BIAS_UNIT,
-    DT,
     STIMULUS,
     TARGETS,
     Constant,
@@ -223,7 +222,7 @@ top_down_pre = w * rate_post : 1 (summed)
             parameters={
                 "prediction_steps": protocol.prediction_steps,
                 "nudging_steps": protocol.nudging_steps,
-                "tau": DT / protocol.time_step,
+                "tau": specification.dt / protocol.time_step,
                 "beta": protocol.beta,
             },
             replicated=False,

@@ -25,6 +25,7 @@ from .sections import GhostNetwork, GhostProtocol
 
 if TYPE_CHECKING:
     from ...specification import Specification
+    from ...spikes import Spikes
 
 __all__ = ["MA", "MB", "GhostModel"]
 
@@ -86,6 +87,18 @@ class GhostModel(GhostProjections, Model):
     ) -> dict[str, Any]:
         """Return values for what is left out, see `Model.defaults`."""
         return defaults(self.paired, graph, network, protocol)
+
+    def spiking_defaults(self, graph: Graph, spikes: Spikes) -> dict[str, Any]:
+        """Return values for random spikes, see `Model.spiking_defaults`.
+
+        Phases are long enough to average over, nudging is strong enough to be seen, and ghosts
+        start as copies of their partners.
+        """
+        if not spikes.random:
+            return {}
+        protocol = {"time_step": 0.25, "prediction_steps": 24, "nudging_steps": 24, "beta": 6.0}
+        network = {"initial_weights": {"self_predicting": True}} if self.paired else {}
+        return {"network": network, "protocol": protocol}
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
         """Refuse choices that exclude each other, see `Model.check_given`."""
@@ -197,8 +210,8 @@ class GhostModel(GhostProjections, Model):
                 network.rate_function_of(top).of("s"),
                 "step == prediction_steps - 1",
             ),
-            seed="protocol.noise_seed" if protocol.calibration_steps else "",
-            age="protocol.presented",
+            seeds=("protocol.noise_seed",) if protocol.calibration_steps else (),
+            ages=("protocol.presented",),
             onset=max(protocol.ghost_onset, protocol.feedforward_onset),
         )
 

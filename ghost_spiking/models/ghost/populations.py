@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._language import BIAS_UNIT, DT, STIMULUS, TARGETS, Population, Silenced
+from .._language import BIAS_UNIT, STIMULUS, TARGETS, Population, Silenced
 from ._defaults import bounded
 from .equations import GhostEquations
 
@@ -50,7 +50,7 @@ class GhostPopulations(GhostEquations):
             links={name: f"{STIMULUS}.{name}" for name in ("step", "presentation")},
             parameters={
                 "prediction_steps": protocol.prediction_steps,
-                "tau": DT / protocol.time_step,
+                "tau": specification.dt / protocol.time_step,
                 "beta": protocol.beta,
                 "ghost_delay": protocol.ghost_delay,
                 "ghost_onset": protocol.ghost_onset,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .models import STIMULUS, TARGETS, Layout, Population
+from .dense.pool import EQUATIONS
+from .models import STIMULUS, TARGETS, Layout, Pool, Population
 from .rate_functions import rate_function
 from .specification import Specification
 
@@ -60,7 +61,9 @@ def _summary(spec: Specification) -> str:
         "Populations": f"input, {network.n_layers - 1} hidden layers and output",
         "Topology": "chain of layers" if chain else "directed acyclic graph of layers",
         "Connectivity": "all-to-all",
-        "Neuron model": "rate-coded leaky integrators, rate function " + network.rate_function,
+        "Neuron model": "rate-coded leaky integrators, rate function "
+        + network.rate_function
+        + (f"; {spec.spikes.summary} stand for them" if spec.spikes else ""),
         "Synapse model": "linear, no delays",
         "Plasticity": "local rules, gated by phases: "
         + ", ".join(phase.name for phase in spec.layout.phases),
@@ -77,6 +80,15 @@ def _populations(layout: Layout) -> str:
         (STIMULUS, "clamped input", layout.n_inputs),
         (TARGETS, "clamped desired output", layout.n_outputs),
         *((unit.name, unit.description, unit.size) for unit in _units(layout)),
+        *(
+            (
+                unit.pool.name,
+                f"integrate-and-fire neurons, {unit.pool.neurons} for each unit of {unit.name}",
+                unit.pool.neurons * unit.size,
+            )
+            for unit in _units(layout)
+            if unit.pool
+        ),
     ]
     return _table(("name", "elements", "size"), rows)
 
@@ -120,7 +132,26 @@ def _neurons(spec: Specification, layout: Layout) -> str:
         if unit.equations.strip():
             shown.setdefault(_own_lines(unit), []).append(unit.name)
     parts += [f"**{', '.join(names)}**\n\n```text\n{text}\n```" for text, names in shown.items()]
+    pools = [item.pool for item in layout.populations if item.pool]
+    if pools:
+        names = ", ".join(pool.name for pool in pools)
+        parts.append(f"**{names}**\n\n{_of_pool(pools[0])}")
     return "\n\n".join(parts)
+
+
+def _of_pool(pool: Pool) -> str:
+    """Return equation, threshold, reset and values of the neurons of a pool."""
+    values = [
+        (name, f"{1000 * value:g}", "ms" if name.endswith("_time") else "mV")
+        for name, value in pool.parameters.items()
+    ]
+    return (
+        f"```text\n{EQUATIONS.strip()}\n```\n\n"
+        "xi is white noise, and each neuron has its own; the drive is the state of the unit. "
+        "Potentials begin every presentation uniformly between reset and threshold; there is no "
+        "refractory time beyond a time step. How many fire in a step is the variable `fired` of "
+        "the unit.\n\n" + _table(("parameter", "value", "unit"), values)
+    )
 
 
 def _own_lines(unit: Population) -> str:
@@ -166,6 +197,7 @@ def _protocol(spec: Specification, layout: Layout) -> str:
         + (_ADAPTED if spec.network.input_adaptation else "the pixels, between 0 and 1"),
         **{
             f"{phase.name} phase": f"{phase.steps} steps of {protocol.time_step:g} tau"
+            + (f" and {spec.spikes.dt:g} ms" if spec.spikes else "")
             + (f"; learning: {learning[phase.name]}" if learning[phase.name] else "")
             for phase in layout.phases
         },
@@ -174,7 +206,8 @@ def _protocol(spec: Specification, layout: Layout) -> str:
         "order": "all training images once in each epoch, in random order",
         **spec.model.schedule(spec),
         "evaluation": f"{layout.phases[0].name} phase only, no learning; the most active output "
-        "unit counts",
+        "unit counts"
+        + (", by its spikes in the second half" if spec.spikes and spec.spikes.random else ""),
     }
     return _table(("", ""), rows.items())
 

@@ -370,8 +370,9 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
         As from `Probe.trace`.
     unit, image : int
         Number of the unit in its layer, and of the image.
-    axes : sequence of three matplotlib Axes
-        For states, inputs and the error.
+    axes : sequence of matplotlib Axes
+        One for each of `Trace.panels`: states, feedback and error; and where units send spikes,
+        membrane potentials and a raster of the unit's neurons, or how much was sent.
 
     Returns
     -------
@@ -395,9 +396,8 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
     >>> [panel.get_ylabel() for panel in axes]
     ['state', 'feedback', 'error']
     """
-    names = ("state", "feedback", "error")
     shown = [signal for signal in trace.signals if signal.label]
-    for row, (panel, name) in enumerate(zip(axes, names, strict=True)):
+    for row, (panel, name) in enumerate(zip(axes[:3], trace.panels[:3], strict=True)):
         for number, signal in enumerate(shown):
             if signal.panel == row:
                 panel.plot(
@@ -416,15 +416,37 @@ def plot_trace(trace: Trace, unit: int, image: int, axes: Sequence[Axes]) -> Seq
             )
         else:
             panel.text(0.5, 0.5, "output units get none", transform=panel.transAxes, ha="center")
+    for panel, name in zip(axes[3:], trace.panels[3:], strict=True):
+        _draw_spikes(trace, unit, image, name, panel)
     top = axes[0].get_xaxis_transform()
     for words, start, end in (
         ("prediction", 0.0, trace.nudging_from),
         ("nudging", trace.nudging_from, trace.times[-1]),
     ):
         axes[0].text((start + end) / 2, 1.02, words, transform=top, ha="center", fontsize="small")
-    axes[-1].set_xlabel(r"time ($\tau$)")
+    scale = "" if trace.tau is None else f" = {1000 * trace.tau:g} ms"
+    axes[-1].set_xlabel(rf"time ($\tau${scale})")
     axes[-1].set_xlim(trace.times[0], trace.times[-1])
     return axes
+
+
+def _draw_spikes(trace: Trace, unit: int, image: int, name: str, panel: Axes) -> None:
+    """Draw what the neurons of a unit do, or what a unit without neurons sends."""
+    if name == "spikes":
+        sent = trace["spikes"][:, image, unit]
+        panel.vlines(trace.times, 0, sent, color=COLOURS[0], linewidth=1)
+    elif name == "neuron":
+        neurons = trace["fired"].shape[-1]
+        fired = [trace.times[trace["fired"][:, image, unit, k] > 0] for k in range(neurons)]
+        panel.eventplot(fired, colors=[COLOURS[k % len(COLOURS)] for k in range(neurons)])
+        panel.set_yticks(range(0, neurons, -(-neurons // 5)))
+    else:
+        potentials = 1000 * trace["potential"][:, image, unit]
+        for k, potential in enumerate(potentials.T):
+            panel.plot(trace.times, potential, color=COLOURS[k % len(COLOURS)], linewidth=0.8)
+    panel.axvline(trace.nudging_from, color="0.4", linewidth=1, linestyle=":")
+    panel.set_ylabel(name)
+    panel.grid(alpha=0.3, linewidth=0.5)
 
 
 def save_overview(

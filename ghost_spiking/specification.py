@@ -26,13 +26,14 @@ from .models import (
     Model,
     Network,
     Protocol,
+    Signal,
     load_model,
     model_named,
     origin,
     register,
 )
 from .models._language import DT
-from .spikes import Spikes, section_of, spiking
+from .spikes import Spikes, section_of, spike_signals, spiking
 
 __all__ = ["Specification"]
 
@@ -162,6 +163,11 @@ class Specification(Section):
         """The populations and projections of the network, with spikes if there are any."""
         layout = self.model.layout(self)
         return layout if self.spikes is None else spiking(layout, self.spikes)
+
+    def signals(self, layer: int) -> tuple[Signal, ...]:
+        """Return what can be recorded of a layer's units, of their spikes too."""
+        signals = self.model.signals(self, layer)
+        return signals if self.spikes is None else signals + spike_signals(self.layout, signals)
 
     @property
     def dt(self) -> float:

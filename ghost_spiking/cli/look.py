@@ -88,6 +88,7 @@ def show(run: Path, dataset: str | None, suffix: str) -> None:
         if value is None:
             value = "not known; ghost-spiking evaluate gives it"
         click.echo(f"{key}: {value}")
+    _count(loaded, dataset)
     for epoch in loaded.history:
         click.echo(
             f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % training, "
@@ -99,6 +100,26 @@ def show(run: Path, dataset: str | None, suffix: str) -> None:
         raise RunError(f"pictures can't be drawn in '{run}': {error}") from None
     finally:  # last, as a training may have gone on while this drew learning curves
         repair(run)
+
+
+def _count(run: Run, dataset: str | None) -> None:
+    """Print how many spikes an image costs, if units send any."""
+    from ..measure import count_spikes
+    from ..measure._spikes import PICOJOULES
+
+    if run.specification.spikes is None:
+        return
+    _, test = data_of_run(run, dataset)
+    probe = probe_of(run.specification, test, run.facts.seed or 0, run.adaptation)
+    counts = count_spikes(probe, run.weights)
+    for population, phases in counts.spikes.items():
+        numbers = ", ".join(f"{number:.0f} while {phase}" for phase, number in phases.items())
+        click.echo(f"spikes of {population} per image: {numbers}")
+    numbers = ", ".join(f"{number:.3g} while {phase}" for phase, number in counts.events.items())
+    click.echo(
+        f"synaptic events per image: {numbers}; {counts.nanojoules:.3g} nJ at {PICOJOULES} pJ each "
+        "(Loihi, Davies et al. 2018), without the input's"
+    )
 
 
 def _draw(run: Run, dataset: str | None, suffix: str) -> None:
@@ -178,7 +199,9 @@ def trace(
     path = out or run / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
     title = f"unit {unit} of layer {layer}, a {test.labels[image]} nudged to {labels[0]}\n"
     try:
-        save(path, plot_trace, recorded, unit, 0, rows=3, title=title, size=(6.4, 5))
+        rows = len(recorded.panels)
+        size = (6.4, 5 + 1.4 * (rows - 3))
+        save(path, plot_trace, recorded, unit, 0, rows=rows, title=title, size=size)
     except (ValueError, OSError) as error:
         raise DataError(f"--out: '{path}' can't be drawn: {error}") from None
     click.echo(f"drew {path}")

@@ -17,6 +17,7 @@ import click
 from ..exceptions import DataError, DivergenceError, LearningWarning, SpecificationError
 from ..models import choices, model_named, names, origin
 from ..specification import Specification
+from ..spikes import MECHANISMS
 from .common import (
     as_json,
     data_of_run,
@@ -84,6 +85,14 @@ def _model_choices(command: Any) -> Any:
     type=click.Choice(["squared_error", "cross_entropy"]),
     help="Squared error of the output's rates, or cross-entropy of a softmax.",
 )
+@click.option(
+    "--spikes",
+    metavar="|".join(MECHANISMS),
+    help="Let units send spikes. "
+    + "; ".join(f"{name}: {section.summary}" for name, section in MECHANISMS.items())
+    + ".",
+)
+@click.option("--neurons", type=click.IntRange(1, _MOST), help="Neurons of each unit, with spikes.")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
@@ -282,6 +291,11 @@ def _specification(
             given[name] = value.split(",")
     if engine == "synapses":
         given.setdefault("batch_size", 1)
+    neurons = given.pop("neurons", None)
+    if neurons is not None:
+        if "spikes" not in given:
+            raise SpecificationError("--neurons: only units with spikes have any; choose --spikes")
+        given["spikes"] = {"mechanism": given["spikes"], "neurons": neurons}
     return Specification.create(sizes=(training.n_features, *layers, training.n_classes), **given)
 
 

@@ -79,8 +79,8 @@ class NeuronPool(Group):
     v : array
         Membrane potentials, in volts, after the reset of those that fired. Neuron
         ``k * len(group) + i`` is the ``k``-th of unit ``i``.
-    fired : array
-        1 for the neurons that fired in this step, otherwise 0.
+    spiked : array
+        Whether a neuron fired in this step.
     resting, offset, gain, noise, threshold, reset, membrane_time : float
         See the equation; may be set.
 
@@ -140,7 +140,7 @@ class NeuronPool(Group):
         for place in _PLACE:
             variables.add_auxiliary_variable(place, dtype=np.int64, scalar=True)
         variables.add_array("v", size=len(self), dimensions=volt.dim, dtype=self.dtype)
-        variables.add_array("fired", size=len(self), dtype=np.int8, read_only=True)
+        variables.add_array("spiked", size=len(self), dtype=bool, read_only=True)
         variables.add_array("_drive", size=size, dimensions=DIMENSIONLESS, dtype=self.dtype)
         for value, unit in _VALUES.items():
             variables.add_array(
@@ -162,7 +162,7 @@ class NeuronPool(Group):
             when="start",
             order=order,
             name=f"{self.name}_step",
-            needed_variables=["v", "fired", "_drive", "_count", "dt", *_VALUES],
+            needed_variables=["v", "spiked", "_drive", "_count", "dt", *_VALUES],
             template_kwds={
                 "size": size,
                 "neurons": self.neurons,
@@ -177,16 +177,16 @@ class NeuronPool(Group):
     @property
     def written_readonly_vars(self) -> set[Any]:
         """What the template changes although the user may not."""
-        return {self.variables["fired"]}
+        return {self.variables["spiked"]}
 
     def _advance(self, *place: int) -> None:
         """Do in numpy what the C++ template does at each step."""
         known = {
             name: self.variables[name].get_value()
-            for name in ("v", "fired", "_drive", "_count", "dt")
+            for name in ("v", "spiked", "_drive", "_count", "dt")
         }
         value = {name: self.variables[name].get_value()[0] for name in _VALUES}
-        v, fired = (known[name].reshape(self.neurons, -1) for name in ("v", "fired"))
+        v, spiked = (known[name].reshape(self.neurons, -1) for name in ("v", "spiked"))
         numbers = np.arange(len(self)).reshape(v.shape)
         if place[-1] == 0:
             uniform = hashed(numbers, *place, self.stream, other=True) >> np.uint32(8)
@@ -195,9 +195,9 @@ class NeuronPool(Group):
         amplitude = value["noise"] * np.sqrt(2 * part) / BYTES
         to = value["resting"] - v + value["offset"] + value["gain"] * known["_drive"]
         v += part * to + amplitude * normal_bytes(numbers, *place, self.stream)
-        fired[:] = v >= value["threshold"]
-        v[fired == 1] = value["reset"]
-        known["_count"][:] = fired.sum(axis=0)
+        spiked[:] = v >= value["threshold"]
+        v[spiked] = value["reset"]
+        known["_count"][:] = spiked.sum(axis=0)
 
     def __len__(self) -> int:
         return int(self.variables["N"].get_value())

@@ -9,13 +9,16 @@ from ..dense import _brian  # noqa: F401 - before anything of Brian2
 from ._gradients import Gradients, backpropagate
 from ._measurements import Measurements, compare_weights, flatten
 from ._probe import Probe, Trace
+from ._spikes import SpikeCounts, count_spikes
 
 __all__ = [
     "Gradients",
     "Measurements",
     "Probe",
+    "SpikeCounts",
     "Trace",
     "backpropagate",
     "compare_weights",
+    "count_spikes",
     "flatten",
 ]

@@ -45,7 +45,10 @@ class Trace:
         What was recorded; the model says what there is, see `Model.signals`.
     recorded : dict of array
         By the name of the signal; shape (steps + 1, n_images, n_units), from rest to after the
-        last step.
+        last step. With neurons, ``potential`` and ``fired`` have one more axis, of those of each
+        unit.
+    tau : float or None
+        In seconds, if time has a meaning, as it has with spikes.
 
     Examples
     --------
@@ -69,6 +72,17 @@ class Trace:
     nudging_from: float
     signals: tuple[Signal, ...]
     recorded: dict[str, np.ndarray]
+    tau: float | None = None
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Names of the panels of a drawing, from the top."""
+        has = self.recorded.keys()
+        return (
+            *("state", "feedback", "error"),
+            *(("potential (mV)",) if "potential" in has else ()),
+            *(("neuron",) if "fired" in has else ("spikes",) if "spikes" in has else ()),
+        )
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a signal by its name, such as ``trace["error"]``."""
@@ -131,9 +145,7 @@ class Probe:
             specification = specification.replace(batch_size=len(images))
         self.specification = specification
         layers = range(1, specification.network.n_layers + 1)
-        self._signals = {
-            layer: specification.model.signals(specification, layer) for layer in layers
-        }
+        self._signals = {layer: specification.signals(layer) for layer in layers}
         self._simulation = Simulation(
             self.specification,
             device="numpy",
@@ -147,6 +159,8 @@ class Probe:
         # Whatever they are computed with is to be as precise as the simulation.
         self._images = images.astype(np.float64)
         self._simulation.presented = specification.layout.onset
+        pools = (item.pool for item in specification.layout.populations if item.pool)
+        self._neurons = {pool.name: pool.neurons for pool in pools}
         self._monitors: dict[str, StateMonitor] = {}
         with alone():
             self._add_monitors()
@@ -233,7 +247,7 @@ class Probe:
             self._present(weights, specification, n_images, learn=False)
             shown = slice(prediction + nudging + 1)  # and no phase after these
             return {
-                name: self._by_image(getattr(monitor, monitor.record_variables[0]), n_images)[shown]
+                name: self._by_image(name, n_images)[shown]
                 for name, monitor in self._monitors.items()
                 if monitor.active
             }
@@ -270,12 +284,20 @@ class Probe:
         finally:
             simulation.specification, simulation.presented = self.specification, presented
 
-    def _by_image(self, recorded: Any, n_images: int) -> np.ndarray:
-        """Turn (units of all replicas, steps of all presentations) into (steps, images, units)."""
+    def _by_image(self, name: str, n_images: int) -> np.ndarray:
+        """Turn (units of all replicas, steps of all presentations) into (steps, images, units).
+
+        With neurons, there is one axis more, of those of each unit.
+        """
+        monitor = self._monitors[name]
+        recorded = np.asarray(getattr(monitor, monitor.record_variables[0]))
+        neurons = self._neurons.get(name.partition(".")[0])
         n_replicas = self.specification.protocol.batch_size
-        shape = (-(-n_images // n_replicas), -1, n_replicas, len(recorded) // n_replicas)
-        found = np.asarray(recorded).T.reshape(shape).swapaxes(0, 1)
-        return found.reshape(len(found), -1, shape[-1])[:, :n_images]
+        units = len(recorded) // n_replicas // (neurons or 1)
+        shape = (-(-n_images // n_replicas), -1, neurons or 1, n_replicas, units)
+        found = recorded.T.reshape(shape).transpose(1, 0, 3, 4, 2)
+        found = found.reshape(len(found), -1, *found.shape[3:])[:, :n_images]
+        return found if neurons else found[..., 0]
 
     # -- measuring --------------------------------------------------------------------
 
@@ -320,6 +342,7 @@ class Probe:
             first * spec.time_step,
             signals,
             recorded,
+            tau=self.specification.dt / spec.time_step if self.specification.spikes else None,
         )
 
     def errors(

@@ -4,16 +4,18 @@
 `spiking` turns the layout of any model into one whose units send spikes.
 """
 
-from ._layout import spiking
-from ._sections import LIF, MECHANISMS, Bernoulli, Change, Poisson, Spikes, section_of
+from ._layout import spike_signals, spiking
+from ._sections import LIF, MECHANISMS, UNITS, Bernoulli, Change, Poisson, Spikes, section_of
 
 __all__ = [
     "LIF",
     "MECHANISMS",
+    "UNITS",
     "Bernoulli",
     "Change",
     "Poisson",
     "Spikes",
     "section_of",
+    "spike_signals",
     "spiking",
 ]

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import SpecificationError
-from ..models._language import STIMULUS, Layout, Pool, Population, Projection, Readout
+from ..models._language import STIMULUS, Layout, Pool, Population, Projection, Readout, Signal
 from ._sections import LIF, Bernoulli, Change, Poisson, Spikes
 
-__all__ = ["spiking"]
+__all__ = ["spike_signals", "spiking"]
 
 #: The population that counts for all pools.
 CLOCKWORK = "spiking"
@@ -116,6 +116,49 @@ def spiking(layout: Layout, spikes: Spikes) -> Layout:
     dw/dt = eta * nudging_post * raw_error_post * slope_post * trace_pre / tau_post
     """
     return _Wrapper(layout, spikes).layout()
+
+
+def spike_signals(layout: Layout, signals: Iterable[Signal]) -> tuple[Signal, ...]:
+    """Return what can be recorded of the spikes of those units whose states are signals.
+
+    Parameters
+    ----------
+    layout : Layout
+        A network with spikes.
+    signals : iterable of Signal
+        What a model says can be recorded of a layer.
+
+    Returns
+    -------
+    tuple of Signal
+        ``spikes`` of the layer's units, over their largest mean in a time step; ``ghost_spikes`` of
+        its ghosts, and so on; and of neurons ``potential``, in volts, and ``fired``.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(sizes=(4, 3, 2), spikes="lif")
+    >>> [signal.name for signal in specification.signals(2)[-4:]]
+    ['spikes', 'potential', 'fired', 'ghost_spikes']
+    """
+    of = {item.name: item for item in layout.populations}
+    found = []
+    for signal in signals:
+        population = of.get(signal.population)
+        if population is None or signal.key not in layout.states:
+            continue
+        if not _line_of(population.equations, "spikes"):
+            continue
+        own = signal.name == "state"
+        name = "spikes" if own else f"{signal.name}_spikes"
+        found.append(Signal(name, "", population.name, "spikes", 3))
+        if own and population.pool:
+            neurons = population.pool.name
+            found += [
+                Signal("potential", "", neurons, "v", 3),
+                Signal("fired", "", neurons, "spiked", 3),
+            ]
+    return tuple(found)
 
 
 class _Wrapper:

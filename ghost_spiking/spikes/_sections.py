@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from .._checks import Count, NotNegative, Number, Positive, Section, message
 from ..exceptions import SpecificationError
 
-__all__ = ["LIF", "MECHANISMS", "Bernoulli", "Change", "Poisson", "Spikes", "section_of"]
+__all__ = ["LIF", "MECHANISMS", "UNITS", "Bernoulli", "Change", "Poisson", "Spikes", "section_of"]
 
 
 class Spikes(Section):
@@ -222,6 +222,19 @@ class Change(Spikes):
     mechanism: Literal["change"] = "change"
     levels: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 16
 
+
+#: Units of fields, by dotted path, for the axes of studies.
+UNITS = {
+    f"spikes.{name}": unit
+    for unit, names in {
+        "ms": ("dt", "synaptic_time", "trace_time", "membrane_time"),
+        "mV": ("resting", "threshold", "reset", "offset", "gain", "noise"),
+        "Hz": ("peak_rate",),
+        "neurons": ("neurons",),
+        "levels": ("levels",),
+    }.items()
+    for name in names
+}
 
 #: Sections by mechanism.
 MECHANISMS: dict[str, type[Spikes]] = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..models import units
 from ..plotting import COLOURS
+from ..spikes import UNITS
 from ._cells import Record, text_of
 from ._table import summarize
 
@@ -256,7 +257,7 @@ def _places(values: Sequence[Any]) -> list[float]:
 def _label(axes: Axes, which: Literal["x", "y"], parameter: str, values: Sequence[Any]) -> None:
     """Name an axis, with the unit; numbers have a scale, everything else a tick for each value."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    unit = (_UNITS | units()).get(parameter)
+    unit = (_UNITS | UNITS | units()).get(parameter)
     axis.set_label_text(f"{parameter} ({unit})" if unit else parameter)
     if not _numeric(values):
         # One below the other, lest neighbours overlap

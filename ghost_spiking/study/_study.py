@@ -142,7 +142,7 @@ class Study(Section):
         Images taken from the training set, the same for all cells, that cells are judged by.
     limit : int or None
         Train with only so many of the others.
-    network, protocol : dict
+    network, protocol, spikes : dict
         The base, as in a specification file.
     grid : dict
         Values for each varied field, by dotted path; all combinations are trained.
@@ -169,6 +169,7 @@ class Study(Section):
     limit: Count | None = None
     network: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
+    spikes: dict[str, Any] = {}
     grid: dict[str, _Choices] = {}
     random: Sample | None = None
 
@@ -270,6 +271,7 @@ class Study(Section):
     def _specification(self, parameters: dict[str, Any]) -> Specification:
         # Before defaults are chosen, so that they follow what the cell changes.
         data = deepcopy({"network": self.network, "protocol": self.protocol})
+        data |= {"spikes": dict(self.spikes)} if self.spikes else {}
         for path, value in parameters.items():
             *sections, name = path.split(".")
             table = data

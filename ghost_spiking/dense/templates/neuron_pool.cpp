@@ -32,38 +32,38 @@ inline uint32_t pool_bits(uint32_t neuron, uint32_t first, uint32_t second)
 {% block maincode %}
     {{_macros.scalars(scalar_code, vector_code)}}
     {{_macros.evaluate('post', size, scalar_code, vector_code)}}
-    const uint64_t when = ((uint64_t)_presentation << 24) + ((uint64_t)_step << 8) + {{stream}};
-    const uint64_t seed = _seed;
-    const uint64_t key = pool_mixed(pool_mixed(when * 0x9E3779B97F4A7C15ULL + seed) + seed);
-    const uint32_t first = (uint32_t)key, second = (uint32_t)(key >> 32);
+    const uint64_t _pool_when = ((uint64_t)_presentation << 24) + ((uint64_t)_step << 8) + {{stream}};
+    const uint64_t _pool_seed = _seed;
+    const uint64_t _pool_key = pool_mixed(pool_mixed(_pool_when * 0x9E3779B97F4A7C15ULL + _pool_seed) + _pool_seed);
+    const uint32_t _pool_first = (uint32_t)_pool_key, _pool_second = (uint32_t)(_pool_key >> 32);
     {% for value in values %}
-    const {{_float}} {{value}} = {{_array(value)}}[0];
+    const {{_float}} _pool_{{value}} = {{_array(value)}}[0];
     {% endfor %}
-    const {{_float}} part = {{_array('dt')}}[0] / membrane_time;
-    const {{_float}} amplitude = noise * std::sqrt(2 * part) / ({{_float}})147.80054127099805;
-    const {{_float}}* __restrict drive = {{_array('_drive')}};
-    {{c_data_type(variables['_count'].dtype)}}* __restrict count = {{_array('_count')}};
+    const {{_float}} _pool_part = {{_array('dt')}}[0] / _pool_membrane_time;
+    const {{_float}} _pool_amplitude = _pool_noise * std::sqrt(2 * _pool_part) / ({{_float}})147.80054127099805;
+    const {{_float}}* __restrict _pool_drive = {{_array('_drive')}};
+    {{c_data_type(variables['_count'].dtype)}}* __restrict _pool_count = {{_array('_count')}};
     if (_step == 0)
     {
-        {{_float}}* __restrict v = {{_array('v')}};
+        {{_float}}* __restrict _pool_v = {{_array('v')}};
         for (uint32_t i = 0; i < {{size * neurons}}u; i++)
-            v[i] = reset + (threshold - reset) * ({{_float}})(pool_bits(i, second, first) >> 8) / 16777216;
+            _pool_v[i] = _pool_reset + (_pool_threshold - _pool_reset) * ({{_float}})(pool_bits(i, _pool_second, _pool_first) >> 8) / 16777216;
     }
     for (size_t i = 0; i < {{size}}; i++)
-        count[i] = 0;
+        _pool_count[i] = 0;
     for (uint32_t k = 0; k < {{neurons}}u; k++)
     {
-        {{_float}}* __restrict v = {{_array('v')}} + k * {{size}}u;
-        {{c_data_type(variables['fired'].dtype)}}* __restrict fired = {{_array('fired')}} + k * {{size}}u;
+        {{_float}}* __restrict _pool_v = {{_array('v')}} + k * {{size}}u;
+        {{c_data_type(variables['spiked'].dtype)}}* __restrict _pool_spiked = {{_array('spiked')}} + k * {{size}}u;
         for (uint32_t i = 0; i < {{size}}u; i++)
         {
-            const uint32_t bits = pool_bits(k * {{size}}u + i, first, second);
-            const int32_t sum = (int32_t)((bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)) - 510;
-            const {{_float}} moved = v[i] + part * (resting - v[i] + offset + gain * drive[i]) + amplitude * ({{_float}})sum;
-            const bool fires = moved >= threshold;
-            v[i] = fires ? reset : moved;
-            fired[i] = fires;
-            count[i] += fires ? 1 : 0;
+            const uint32_t _pool_bits = pool_bits(k * {{size}}u + i, _pool_first, _pool_second);
+            const int32_t _pool_sum = (int32_t)((_pool_bits & 255) + ((_pool_bits >> 8) & 255) + ((_pool_bits >> 16) & 255) + (_pool_bits >> 24)) - 510;
+            const {{_float}} _pool_moved = _pool_v[i] + _pool_part * (_pool_resting - _pool_v[i] + _pool_offset + _pool_gain * _pool_drive[i]) + _pool_amplitude * ({{_float}})_pool_sum;
+            const bool _pool_fires = _pool_moved >= _pool_threshold;
+            _pool_v[i] = _pool_fires ? _pool_reset : _pool_moved;
+            _pool_spiked[i] = _pool_fires;
+            _pool_count[i] += _pool_fires ? 1 : 0;
         }
     }
 {% endblock %}

@@ -120,14 +120,20 @@ def defaults(
         followed = (4.0, 30.0, 10.0)
     if softmax:
         followed = (followed[0], 0.3 * followed[1], 0.1 * followed[2])
+    # Ghosts that cancel from the first step need no time to learn in: it is enough that activity,
+    # and then an error, has reached all layers, in steps as long as they can be.
+    time_step, prediction_steps, nudging_steps = 0.5, 16 if deep else 12, 12
+    if follows:
+        time_step, prediction_steps, nudging_steps = 0.8, 2 * top, 2 * top + 2
+    time_step = protocol.get("time_step", time_step)
+    nudging_steps = protocol.get("nudging_steps", nudging_steps)
     name = network.get("rate_function", "sigmoid")
     grows = not bounded(rate_function(name).function)  # and what units send does, with each layer
     if grows:
         followed = (followed[0], 0.25 * followed[1], 0.25 * followed[2])
-    # Steps of W^f are these rates times beta, whatever beta is.
-    first_followed, between_followed, last_followed = (
-        rate / protocol.get("beta", beta) for rate in followed
-    )
+    # A presentation moves W^f as far whatever beta, and however long it is.
+    presented = protocol.get("beta", beta) * nudging_steps * time_step / 10
+    first_followed, between_followed, last_followed = (rate / presented for rate in followed)
     steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
     positive = steepness == 1.0  # rates are between 0 and 1
     # Homeostasis keeps the ghosts of MB sparse.
@@ -272,9 +278,9 @@ def defaults(
             },
         },
         "protocol": {
-            "time_step": 0.5,
-            "prediction_steps": 16 if deep else 12,
-            "nudging_steps": 20 if follows else 12,
+            "time_step": time_step,
+            "prediction_steps": prediction_steps,
+            "nudging_steps": nudging_steps,
             "beta": beta,
             "batch_size": batch,
             "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),

@@ -19,7 +19,7 @@ from brian2.core.variables import linked_var
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
-from .dense import ClampedInput, DenseSynapses, NeuronPool, ResponseMonitor
+from .dense import ClampedInput, DenseSynapses, NeuronPool, ResponseMonitor, WeightRounding
 from .dense.noise import FUNCTIONS
 from .exceptions import SpecificationError
 from .models import STIMULUS, TARGETS, Layout, Pool, Population, Projection
@@ -112,6 +112,11 @@ class _Builder:
                 "protocol.batch_size: the engine 'synapses' presents one image at a time and "
                 f"needs batch_size = 1, got {layout.batch_size}"
             )
+        if engine == "synapses" and layout.rounding is not None:
+            raise SpecificationError(
+                "network.weight_bits: only the engine 'dense' keeps weights to a few bits; set it "
+                "to 0, or choose that engine"
+            )
         self.connect: Callable[[Projection, str], Any] = (
             self._dense if engine == "dense" else self._plain_synapses
         )
@@ -127,6 +132,7 @@ class _Builder:
         pools = (item.pool for item in layout.populations if item.pool)
         populations |= {pool.name: self.groups[pool.name] for pool in pools}
         projections = {item.name: self._projection(item) for item in layout.projections}
+        roundings = self._roundings(projections)
         readout = layout.readout
         responses = ResponseMonitor(
             self.groups[readout.population],
@@ -140,6 +146,7 @@ class _Builder:
             self.targets,
             *populations.values(),
             *projections.values(),
+            *roundings,
             responses,
             name="network_of_layers",
         )
@@ -211,6 +218,24 @@ class _Builder:
                 item.constraint, when="groups", order=-0.25, name=f"{item.name}_constraint"
             )
         return projection
+
+    def _roundings(self, projections: dict[str, Any]) -> list[WeightRounding]:
+        rounding = self.layout.rounding
+        if rounding is None:
+            return []
+        return [
+            WeightRounding(
+                projections[item.name],
+                self.groups[rounding.counters],
+                rounding.when,
+                rounding.presentation,
+                rounding.seed,
+                stream=stream,
+                name=rounding.of(item),
+            )
+            for stream, item in enumerate(self.layout.projections)
+            if rounding.of(item)
+        ]
 
     def _dense(self, item: Projection, text: str) -> DenseSynapses:
         return DenseSynapses(

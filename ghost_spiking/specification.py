@@ -32,6 +32,7 @@ from .models import (
     origin,
     register,
 )
+from .models._bits import with_bits
 from .models._language import DT
 from .spikes import Spikes, section_of, spike_signals, spiking
 
@@ -162,6 +163,8 @@ class Specification(Section):
     def layout(self) -> Layout:
         """The populations and projections of the network, with spikes if there are any."""
         layout = self.model.layout(self)
+        if self.network.weight_bits:
+            layout = with_bits(layout, self.network.weight_bits, self.network.weight_range)
         return layout if self.spikes is None else spiking(layout, self.spikes)
 
     def signals(self, layer: int) -> tuple[Signal, ...]:

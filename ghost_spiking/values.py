@@ -116,6 +116,11 @@ def run_time_values(
     parameters |= {item.pool.name: item.pool.parameters for item in layout.populations if item.pool}
     for owner, given in parameters.items():
         values |= {f"{owner}.{name}": value for name, value in given.items()}
+    if layout.rounding:
+        for projection in layout.projections:
+            if name := layout.rounding.of(projection):
+                values[f"{name}.levels"] = layout.rounding.levels if learn else 0
+                values[f"{name}.largest"] = layout.rounding.largest
     for projection in layout.plastic:
         assert projection.eta is not None
         for name, rate in {"eta": projection.eta, **projection.rates}.items():

@@ -32,6 +32,7 @@ __all__ = [
     "Population",
     "Projection",
     "Readout",
+    "Rounding",
     "Signal",
     "Silenced",
     "Start",
@@ -470,6 +471,41 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """Weights of a few bits, see `ghost_spiking.dense.WeightRounding`.
+
+    Attributes
+    ----------
+    counters : str
+        Population with the shared variables that the next three name.
+    when, presentation, seed : str
+        When weights are rounded, and what random numbers depend on.
+    levels : int
+        Values on each side of 0.
+    largest : float
+        The largest weight.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> Specification.create(sizes=(4, 3, 2), weight_bits=8).layout.rounding.levels
+    127
+    """
+
+    counters: str
+    when: str
+    presentation: str
+    seed: str
+    levels: int
+    largest: float
+
+    def of(self, projection: Projection) -> str:
+        """Return the name of the object that rounds a projection's weights, or an empty one."""
+        rounded = projection.start is not None and not projection.kind.endswith("bias")
+        return f"{projection.name}_rounding" if rounded else ""
+
+
+@dataclass(frozen=True)
 class Layout:
     """A network: all that its programs are made of, and the values that they are run with.
 
@@ -493,6 +529,8 @@ class Layout:
         network has learned from before.
     dt : float
         Duration of a time step in seconds.
+    rounding : Rounding or None
+        How weights are rounded, if they have a few bits only.
     onset : int
         Presentations after which everything learns that ever does.
 
@@ -516,6 +554,7 @@ class Layout:
     seeds: tuple[str, ...] = ()
     ages: tuple[str, ...] = ()
     dt: float = DT
+    rounding: Rounding | None = None
     onset: int = 0
 
     @property
@@ -565,4 +604,5 @@ class Layout:
             lines.append(
                 f"{item.name} {item.source} {item.target} {item.constraint}\n{item.equations}"
             )
+        lines.append(repr(self.rounding and replace(self.rounding, levels=0, largest=0.0)))
         return "\n".join(lines)

@@ -58,6 +58,12 @@ class Network(Section):
     input_adaptation : bool
         Whether input units adapt to the mean and contrast of the images that the network learns
         from, see `ghost_spiking.adaptation.Adaptation`; not in the paper.
+    weight_bits : int
+        Bits of each weight, 2 to 16, biases excepted: after every presentation, weights are rounded
+        up or down at random, so that their mean stays; 0 for as many as there are. Not in the
+        paper.
+    weight_range : float
+        The largest weight, if `weight_bits` is not 0.
     initial_weights : InitialWeights
         How weights start.
 
@@ -76,12 +82,21 @@ class Network(Section):
     loss: Annotated[str, Field(pattern="^(squared_error|cross_entropy)$")]
     biases: Flag
     input_adaptation: Flag = False
+    weight_bits: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
+    weight_range: Positive = 2.0
     initial_weights: InitialWeights
 
     @field_validator("rate_function")
     @classmethod
     def _check_rate_function(cls, value: str) -> str:
         rate_functions.check(value)
+        return value
+
+    @field_validator("weight_bits")
+    @classmethod
+    def _check_bits(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("needs at least 2 bits, for -1, 0 and 1; or 0 for no limit")
         return value
 
     @property

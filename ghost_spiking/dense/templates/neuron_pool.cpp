@@ -4,37 +4,13 @@
 {% set _float = c_data_type(variables['v'].dtype) %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
 {% block extra_headers %}
-#ifndef NEURON_POOL_BITS
-#define NEURON_POOL_BITS
-namespace {
-
-inline uint64_t pool_mixed(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-}
-
-inline uint32_t pool_bits(uint32_t neuron, uint32_t first, uint32_t second)
-{
-    uint32_t x = neuron * 0x9E3779B9u + first;
-    x ^= x >> 16;
-    x *= 0x7FEB352Du;
-    x ^= x >> 15;
-    x = (x + second) * 0x846CA68Bu;
-    return x ^ (x >> 16);
-}
-
-}
-#endif
+{% include 'pool_bits.h' %}
 {% endblock %}
 
 {% block maincode %}
     {{_macros.scalars(scalar_code, vector_code)}}
     {{_macros.evaluate('post', size, scalar_code, vector_code)}}
-    const uint64_t _pool_when = ((uint64_t)_presentation << 24) + ((uint64_t)_step << 8) + {{stream}};
-    const uint64_t _pool_seed = _seed;
-    const uint64_t _pool_key = pool_mixed(pool_mixed(_pool_when * 0x9E3779B97F4A7C15ULL + _pool_seed) + _pool_seed);
+    const uint64_t _pool_key = pool_key(_seed, _presentation, _step, {{stream}});
     const uint32_t _pool_first = (uint32_t)_pool_key, _pool_second = (uint32_t)(_pool_key >> 32);
     {% for value in values %}
     const {{_float}} _pool_{{value}} = {{_array(value)}}[0];

@@ -111,7 +111,9 @@ def defaults(
         beta, cancel = beta / 3, cancel / 4
     # Ghosts that follow can do so as fast as W^f learns, and errors are exact if beta is small.
     # Those that infer changes have a delta rule to keep stable.
-    following = protocol.get("following", "copy" if paired and deep and adapting else "none")
+    # Those of a softmax, which the paper does not have, have states without bounds to imitate.
+    suited = paired and adapting and (deep or softmax)
+    following = protocol.get("following", "copy" if suited else "none")
     follows = following != "none"
     followed = (6.0, 90.0, 30.0)
     if follows:

@@ -33,7 +33,7 @@ RULES = {
     "the paper's": {"following": "none"},
     "copy": {"following": "copy"},
     "copy, calibrated": {"following": "copy", "calibration_steps": 6},
-    "local, calibrated": {"following": "local", "calibration_steps": 6},
+    "local, calibrated": {"following": "local", "calibration_steps": 16},
     "mirror, calibrated": {"following": "copy", "feedback": "mirror"},
     "alignment": {"following": "copy", "feedback": "alignment"},
 }

@@ -125,10 +125,13 @@ def check_residual(rows):
             assert curve[last] < 0.5 * curves[model, feedback, "untrained"][last]
 
 
-def check_spiking_noise(rows):
-    """Many neurons for a unit are nearly as good as rates, one is not."""
-    accuracy = {row["neurons"]: row["held_out_accuracy"] for row in rows}
-    assert accuracy[30] > accuracy["rates"] - 5 > accuracy[1] + 10
+def check_spiking(rows):
+    """All learn a little from 2,000 images, and what sends spikes is counted."""
+    found = {row["network"]: row for row in rows}
+    for name, row in found.items():
+        assert row["accuracy"] > (40 if "layers" in name or "bits" in name else 60), name
+        assert (name == "rates") == (row["hidden_spikes"] == "")
+    assert found["change"]["synaptic_events"] < found["lif"]["synaptic_events"]
 
 
 def check_zoo(rows):
@@ -175,7 +178,7 @@ CHECKS = {
     "theorem1": check_theorem1,
     "settling": check_settling,
     "residual": check_residual,
-    "spiking_noise": check_spiking_noise,
+    "spiking": check_spiking,
     "depth": check_depth,
     "beyond": check_beyond,
     "zoo": check_zoo,
@@ -188,7 +191,8 @@ CHECKS = {
     "scripts",
     [
         pytest.param(["theorem1", "settling"], marks=pytest.mark.slow),
-        ["residual", "spiking_noise"],
+        ["residual"],
+        pytest.param(["spiking"], marks=pytest.mark.slow),
         pytest.param(["depth", "reconstruction"], marks=pytest.mark.slow),
         pytest.param(["beyond"], marks=pytest.mark.slow),
         pytest.param(["zoo"], marks=pytest.mark.slow),

@@ -9,6 +9,7 @@ from numpydoc.docscrape import NumpyDocString
 
 from ghost_spiking import Specification
 from ghost_spiking.models import DEFAULT, model_named
+from ghost_spiking.spikes import MECHANISMS
 
 SECTIONS = model_named(DEFAULT).sections()
 EXAMPLE = {"sizes": (784, 500, 10)}
@@ -44,6 +45,16 @@ class SpecificationFields(Directive):
                 kind, meaning = described[name]
                 lines += [f"``{name}`` : {kind}; default ``{shown(values[name])}``"]
                 lines += [f"    {meaning}", ""]
+        for name, section in MECHANISMS.items():
+            lines += ["", f'.. rubric:: [spikes], mechanism = "{name}"', ""]
+            described = attributes(section)
+            for field, information in section.model_fields.items():
+                if field != "mechanism":
+                    kind, meaning = described[field]
+                    lines += [
+                        f"``{field}`` : {kind or 'float'}; default ``{shown(information.default)}``"
+                    ]
+                    lines += [f"    {meaning}", ""]
         self.state.nested_parse(StringList(lines, "specification fields"), 0, container)
         return container.children
 

@@ -187,7 +187,13 @@ class _Wrapper:
         for item in self.senders.values():
             line = _line_of(item.equations, "rate")
             expression = _expression(line)
-            if self.spikes.random and not _is_between_0_and_1(expression, item.states):
+            bounded = {
+                state
+                for state in item.states
+                for code in item.updates.values()
+                if f"{state} = clip({state}, 0, 1)" in code
+            }
+            if self.spikes.random and not _is_between_0_and_1(expression, item.states, bounded):
                 raise SpecificationError(
                     f"spikes.mechanism: '{self.spikes.mechanism}' needs rates between 0 and 1, and "
                     f"those of {item.name} are {expression}; use the sigmoid and squared_error, or "
@@ -472,13 +478,17 @@ def _joined(updates: Any, slot: str, code: str) -> dict[str, str]:
     return {**updates, slot: f"{before}\n{code}" if before else code}
 
 
-def _is_between_0_and_1(expression: str, states: tuple[str, ...]) -> bool:
-    """Tell whether an expression of the states, with noise 0 and nothing silenced, is a rate."""
+def _is_between_0_and_1(expression: str, states: tuple[str, ...], bounded: set[str]) -> bool:
+    """Tell whether an expression of the states, with noise 0 and nothing silenced, is a rate.
+
+    States that are `bounded` stay between 0 and 1.
+    """
     states_at = np.linspace(-30, 30, 121)
     names: dict[str, Any] = {name: getattr(np, name) for name in ("exp", "log", "log1p", "tanh",
         "sqrt", "abs", "clip", "sin", "cos", "sinh", "cosh", "tan", "arctan")}  # fmt: skip
     names["int"] = lambda condition: np.asarray(condition, dtype=float)
     names |= dict.fromkeys(states, states_at) | {"noise": 0.0, "intact": 1.0}
+    names |= dict.fromkeys(bounded, np.clip(states_at, 0, 1))
     try:
         with np.errstate(all="ignore"):
             values = eval(expression, {"__builtins__": {}}, names) + np.zeros_like(states_at)

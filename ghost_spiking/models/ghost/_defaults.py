@@ -117,15 +117,15 @@ def defaults(
     follows = following != "none"
     followed = (6.0, 90.0, 30.0)
     if follows:
-        beta, between = (0.03 if following == "copy" else 1.0), 1.0
+        beta, between = (0.03 if following == "copy" else 0.7), 1.0
     if following == "local":
-        followed = (4.0, 30.0, 10.0)
+        followed = (14.0, 5.0, 18.0)
     if softmax:
         followed = (followed[0], 0.3 * followed[1], 0.1 * followed[2])
     # Ghosts that cancel from the first step need no time to learn in: it is enough that activity,
     # and then an error, has reached all layers, in steps as long as they can be.
     time_step, prediction_steps, nudging_steps = 0.5, 16 if deep else 12, 12
-    if follows:
+    if following == "copy":
         time_step, prediction_steps, nudging_steps = 0.8, 2 * top, 2 * top + 2
     time_step = protocol.get("time_step", time_step)
     nudging_steps = protocol.get("nudging_steps", nudging_steps)

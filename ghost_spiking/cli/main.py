@@ -11,6 +11,7 @@ from .. import __version__
 from ..exceptions import GhostSpikingError
 from .bench import bench
 from .describe import describe
+from .export import export
 from .look import evaluate, show, trace
 from .study import study
 from .train import train
@@ -45,5 +46,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, show, trace, study, describe, bench):
+for _command in (train, evaluate, show, trace, study, describe, export, bench):
     main.add_command(_command)

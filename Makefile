@@ -28,7 +28,7 @@ lint: $(VENV)/installed  ## Check style and types
 
 reproduce: $(VENV)/installed compiler  ## Run all experiments (hours; can be stopped, and goes on where it was)
 	@for script in choose table1 figure2 figure3 theorem1 settling residual depth reconstruction \
-		spiking two_layers calibration beyond zoo; do \
+		spiking two_layers calibration steps beyond zoo; do \
 		echo "experiments/$$script.py $(QUICK)"; \
 		$(BIN)/python experiments/$$script.py $(QUICK) || exit 1; \
 	done

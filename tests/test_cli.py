@@ -276,7 +276,7 @@ def test_errors_of_the_system_are_one_line(tmp_path, monkeypatch, error, message
 
 def test_ctrl_c_leaves_a_usable_run(trained, tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "ghost_spiking.cli", "train", "--dataset", "digits"]
+    command = [sys.executable, "-m", "ghost_spiking", "train", "--dataset", "digits"]
     command += ["--hidden", "32", "--epochs", "100000", "--out", str(out)]
     process = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -320,7 +320,7 @@ def test_model_of_a_file(tmp_path):
     file.write_text(FORGETFUL.format(marker=str(marker)))
 
     def shell(*arguments):
-        command = [sys.executable, "-m", "ghost_spiking.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "ghost_spiking", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     options = ["--dataset", "digits", "--hidden", 8, "--epochs", 1, "--limit", 200]

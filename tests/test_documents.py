@@ -126,7 +126,7 @@ def test_console_blocks_work(document, tmp_path):
             assert wanted[1] is None or wanted[1] in extras
         else:
             assert first == "ghost-spiking"
-            command = [sys.executable, "-m", "ghost_spiking.cli", *rest]
+            command = [sys.executable, "-m", "ghost_spiking", *rest]
             subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
 

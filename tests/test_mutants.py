@@ -26,6 +26,10 @@ ENGINES = "tests/numerics/test_engines.py", "test_options and dense or half_life
 PRIVATE = "tests/dense/test_private.py", "matrices"
 OURS = "tests/numerics/test_engines.py", "test_options and dense and (copy or local or calibration)"
 NOISE = "tests/test_noise.py", ""
+SPIKES = "tests/numerics/test_spikes.py", "test_numpy and (lif or poisson)"
+POOL = "tests/dense/test_pool.py", "brian2 or cpp"
+COUNTS = "tests/dense/test_pool.py", "counts"
+BITS = "tests/test_spikes.py", "grid or keeps_the_mean"
 NORMALISED = "tests/numerics/test_engines.py", "normalised and dense"
 ADAPTATION = "tests/test_adaptation.py", "shows or probe_measures"
 EVALUATION = "tests/numerics/test_engines.py", "test_evaluation and numpy"
@@ -286,6 +290,28 @@ MUTANTS = {
         "(layout.seeds, 0)",
         NOISE,
     ),
+    # -- spikes
+    "rules see this step's spikes": Mutant(
+        "_layout.py", 'f"trace_{side}"', 'f"spikes_{side}"', SPIKES
+    ),
+    "errors of rules have a memory": Mutant(
+        "_layout.py", 'f"raw_{variable}_{side}", line)', 'f"{variable}_{side}", line)', SPIKES
+    ),
+    "a trace of one stage": Mutant(
+        "_layout.py", "(rise - trace) / trace_time", "(spikes - trace) / trace_time", SPIKES
+    ),
+    "slow currents": Mutant("_layout.py", ") / synaptic_time : 1", ") / tau : 1", SPIKES),
+    "all of the phase is read": Mutant(
+        "_layout.py", '"counted_from": first // 2', '"counted_from": 0', SPIKES
+    ),
+    "the neurons of a unit share their noise": Mutant(
+        "neuron_pool.cpp", "pool_bits(k * {{size}}u + i,", "pool_bits(i,", POOL
+    ),
+    "neurons without a reset": Mutant("pool.py", 'v[spiked] = value["reset"]', "pass", POOL),
+    "likely spikes counted from the wrong side": Mutant(
+        "noise.py", "np.where(p > 0.5, trials - count, count)", "count", COUNTS
+    ),
+    "rounded to the nearest value": Mutant("weight_rounding.cpp", "+ _uniform", "+ 0.5", BITS),
     "other noise in C++": Mutant("noise.py", "(hash >> 11) *", "(hash >> 12) * 2 *", NOISE),
     # -- runs on disk
     "presented is not saved": Mutant(

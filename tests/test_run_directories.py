@@ -394,7 +394,7 @@ def test_only_what_is_learned_counts(place, tmp_path):
 # -- two writers -----------------------------------------------------------------------------
 
 
-COMMAND = [sys.executable, "-m", "ghost_spiking.cli", "train"]
+COMMAND = [sys.executable, "-m", "ghost_spiking", "train"]
 
 
 def start(*arguments):

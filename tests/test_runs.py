@@ -228,7 +228,7 @@ def test_run_of_version_0_1_can_be_read_but_not_resumed(saved):
         old.restore(trainer())
 
 
-COMMAND = [sys.executable, "-m", "ghost_spiking.cli", "train"]
+COMMAND = [sys.executable, "-m", "ghost_spiking", "train"]
 
 
 def start(*arguments):

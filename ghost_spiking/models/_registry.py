@@ -115,10 +115,6 @@ def fields() -> tuple[str, ...]:
             found |= dict.fromkeys(f"{path}.{name}" for name in section.model_fields)
         for path in sections:
             found.pop(path, None)
-    from ..spikes import MECHANISMS
-
-    for spikes in MECHANISMS.values():
-        found |= dict.fromkeys(f"spikes.{name}" for name in spikes.model_fields)
     return tuple(found)
 
 

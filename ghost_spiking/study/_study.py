@@ -30,6 +30,7 @@ from .._checks import Count, Flag, Number, Section, Whole, plain
 from ..exceptions import SpecificationError
 from ..models import fields
 from ..specification import Specification
+from ..spikes import MECHANISMS
 from ._cells import Cell, describe
 
 __all__ = ["Range", "Sample", "Study"]
@@ -331,7 +332,10 @@ def _section(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(where: str, table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return values by dotted path; without quotes, TOML makes nested tables of such keys."""
-    known = fields()
+    known = (
+        *fields(),
+        *(f"spikes.{name}" for one in MECHANISMS.values() for name in one.model_fields),
+    )
     flat: dict[str, Any] = {}
     for key, value in table.items():
         path = prefix + key

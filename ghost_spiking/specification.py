@@ -91,6 +91,18 @@ class Specification(Section):
         SpecificationError
             A field is unknown, missing or invalid.
         """
+        return cls.from_dict(cls.sections_of(**fields))
+
+    @classmethod
+    def sections_of(cls, **fields: Any) -> dict[str, Any]:
+        """Return the mapping of sections that `create` makes a specification of.
+
+        Examples
+        --------
+        >>> from ghost_spiking import Specification
+        >>> Specification.sections_of(sizes=(4, 3, 2), beta=2.0)
+        {'network': {'sizes': (4, 3, 2)}, 'protocol': {'beta': 2.0}}
+        """
         sections: dict[str, Any] = {"network": {}, "protocol": {}}
         if "spikes" in fields:
             sections["spikes"] = fields.pop("spikes")
@@ -101,7 +113,7 @@ class Specification(Section):
             if name not in homes:
                 raise SpecificationError(_unknown("field", name, [*homes, "spikes"]))
             sections[homes[name]][name] = value
-        return cls.from_dict(sections)
+        return sections
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Specification:
@@ -208,9 +220,13 @@ class Specification(Section):
             data[section][name] = old | dict(value) if both else value
         return Specification.from_dict(data)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as the mapping that a TOML file contains."""
+        return dict(_tuples_to_lists(self.model_dump(exclude_none=True)))
+
     def to_toml(self) -> str:
         """Return all fields as TOML text."""
-        return tomli_w.dumps(_tuples_to_lists(self.model_dump(exclude_none=True)))
+        return tomli_w.dumps(self.to_dict())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields to a TOML file."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ghost_spiking import Specification
 from ghost_spiking.cli import main
 from ghost_spiking.runs import Run
 
@@ -95,6 +96,46 @@ def test_spec_file(trained, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert Run.load(out).specification == Run.load(path).specification
+
+
+def test_any_field(trained, tmp_path):
+    path, _ = trained
+    out = tmp_path / "out"
+    fields = ["--set", "beta=2", "--set", "network.initial_weights.feedforward=[0.5, 0.2]"]
+    result = run(
+        "train", "--dataset", "digits", "--spec", path / "spec.toml", "--epochs", 1, "--out", out,
+        *fields, "--set", "lesion=0.1",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    before, after = Run.load(path).specification, Run.load(out).specification
+    assert after == before.replace(
+        beta=2.0, lesion=0.1, initial_weights={"feedforward": [0.5, 0.2]}
+    )
+    printed = run("spec", "--inputs", 64, "--hidden", "9,8", "--loss", "cross_entropy", *fields[:2],
+                  "--set", "spikes.mechanism=change", "--set", "spikes.levels=5")  # fmt: skip
+    specification = Specification.from_toml(printed.output)
+    assert specification == Specification.create(
+        sizes=(64, 9, 8, 10), loss="cross_entropy", beta=2.0,
+        spikes={"mechanism": "change", "levels": 5},
+    )  # fmt: skip
+    assert run("train", "--resume", path, "--set", "beta=3").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("beta", "needs FIELD=VALUE"),
+        ("bta=3", "did you mean 'beta'"),
+        ("feedforward=1", "which of network.initial_weights.feedforward"),
+        ("beta=much", "protocol.beta"),
+        ("spikes.neurons=3", "spikes.mechanism: is missing"),
+        ("learning_rates=3", "needs FIELD=VALUE"),
+    ],
+)
+def test_fields_that_are_refused(change, words):
+    result = run("spec", "--set", change)
+    assert result.exit_code == 2
+    assert words in result.output
 
 
 BAD = {

@@ -9,25 +9,25 @@ import math
 import shlex
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..exceptions import DataError, DivergenceError, LearningWarning, SpecificationError
-from ..models import choices, model_named, names, origin
+from ..models import origin
 from ..specification import Specification
-from ..spikes import MECHANISMS
 from .common import (
     as_json,
     data_of_run,
     draw_learning_curves,
     interruptible,
-    model_option,
     probe_of,
     progress_bar,
     say,
 )
+from .network import chosen_sections, network_options, set_fields, set_option
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -38,8 +38,6 @@ __all__ = ["train"]
 
 #: Seconds between two drawings of the learning curves while it trains.
 _DRAW_EVERY = 5.0
-#: Brian2 counts units with 32 bits.
-_MOST = 2**31 - 1
 #: Exit code after Ctrl-C, as shells have it.
 _INTERRUPTED = 130
 #: What may be given together with --resume.
@@ -52,18 +50,6 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     return value
 
 
-def _model_choices(command: Any) -> Any:
-    """Add the options that models have of their own."""
-    for choice in reversed(choices()):
-        command = click.option(
-            f"--{choice.field.replace('_', '-')}",
-            type=click.IntRange(1, _MOST) if choice.type is int else str,
-            metavar=None if choice.type is int else "VALUE[,VALUE...]",
-            help=choice.help,
-        )(command)
-    return command
-
-
 @click.command()
 @click.option(
     "--dataset",
@@ -73,37 +59,13 @@ def _model_choices(command: Any) -> Any:
     help="Images to learn: the packaged MNIST, scikit-learn's digits, or a folder of IDX files. "
     "With --resume: the folder where those of the run are now, if they have been moved.",
 )
-@model_option(
-    "".join(f"{name}: {model_named(name).summary}; " for name in names())
-    + "or a class in a file of your own, which is executed.",
-    expose_value=True,
-)
-@_model_choices
-@click.option("--hidden", metavar="N[,N...]", help="Units of each hidden layer.  [default: 500]")
-@click.option(
-    "--loss",
-    type=click.Choice(["squared_error", "cross_entropy"]),
-    help="Squared error of the output's rates, or cross-entropy of a softmax.",
-)
-@click.option(
-    "--spikes",
-    metavar="|".join(MECHANISMS),
-    help="Let units send spikes. "
-    + "; ".join(f"{name}: {section.summary}" for name, section in MECHANISMS.items())
-    + ".",
-)
-@click.option("--neurons", type=click.IntRange(1, _MOST), help="Neurons of each unit, with spikes.")
+@network_options
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
     help="How often to present all training images.  [default: 10 to 100, more for small sets]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N training images.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Images that share their weight changes.  [default: 100; 1 for the engine synapses]",
-)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--engine",
@@ -123,6 +85,7 @@ def _model_choices(command: Any) -> Any:
     type=click.Path(dir_okay=False, path_type=Path),
     help="TOML file that describes network and protocol; replaces the options on the network.",
 )
+@set_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -163,6 +126,7 @@ def train(
     save_every: float,
     measure: bool,
     as_json: bool,
+    changes: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Train a network and save it in a run directory.
@@ -194,7 +158,7 @@ def train(
                 "asked for"
             )
         training = training.take(limit)
-    specification = _specification(training, engine, **chosen)
+    specification = _specification(training, engine, changes=changes, **chosen)
     path = Run.create(out) if out is not None else _folder_named(training.name)
     try:
         with lock(path):
@@ -250,7 +214,11 @@ def _refuse_choices(ctx: click.Context, model: str | None) -> None:
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not default]
     if model is not None and origin(model) is not None:
         given.remove("model")  # the run only says its name
-    refused = [f"--{name.replace('_', '-')}" for name in given if name not in _FOR_RESUMING]
+    refused = [
+        "--set" if name == "changes" else f"--{name.replace('_', '-')}"
+        for name in given
+        if name not in _FOR_RESUMING
+    ]
     if refused:
         raise SpecificationError(
             f"--resume goes on with a run as it is, so {', '.join(refused)} can't be given too"
@@ -258,45 +226,40 @@ def _refuse_choices(ctx: click.Context, model: str | None) -> None:
 
 
 def _specification(
-    training: Dataset, engine: str, spec: Path | None, hidden: str | None, **chosen: Any
+    training: Dataset,
+    engine: str,
+    spec: Path | None,
+    hidden: str | None,
+    changes: Sequence[str],
+    **chosen: Any,
 ) -> Specification:
     given = {name: value for name, value in chosen.items() if value is not None}
-    if spec is not None:
-        given |= {} if hidden is None else {"hidden": hidden}
-        if "model" in given and origin(given["model"]) is not None:
-            del given["model"]  # made known, for the file to name
-        if given:
-            names = [f"--{name.replace('_', '-')}" for name in given]
-            raise SpecificationError(
-                f"--spec describes the whole network, so {', '.join(names)} can't be given too"
-            )
-        specification = Specification.load(spec)
-        expected = (training.n_features, training.n_classes)
-        if (specification.network.sizes[0], specification.network.sizes[-1]) != expected:
-            raise SpecificationError(
-                f"{spec}: network.sizes must begin with {expected[0]} and end with {expected[1]} "
-                f"for these images, got {list(specification.network.sizes)}"
-            )
-        return specification
-    try:
-        layers = [int(part) for part in ("500" if hidden is None else hidden).split(",")]
-    except ValueError:
+    if spec is None:
+        data = chosen_sections(training.n_features, training.n_classes, engine, hidden, **given)
+        set_fields(data, changes)
+        return Specification.from_dict(data)
+    given |= {} if hidden is None else {"hidden": hidden}
+    if "model" in given and origin(given["model"]) is not None:
+        del given["model"]  # made known, for the file to name
+    if given:
+        names = [f"--{name.replace('_', '-')}" for name in given]
         raise SpecificationError(
-            f"--hidden: needs numbers of units such as 500 or 300,300, got '{hidden}'"
-        ) from None
-    if max(layers) > _MOST:
-        raise SpecificationError(f"--hidden: at most {_MOST} units, got {max(layers)}")
-    for name, value in given.items():
-        if isinstance(value, str) and "," in value:
-            given[name] = value.split(",")
-    if engine == "synapses":
-        given.setdefault("batch_size", 1)
-    neurons = given.pop("neurons", None)
-    if neurons is not None:
-        if "spikes" not in given:
-            raise SpecificationError("--neurons: only units with spikes have any; choose --spikes")
-        given["spikes"] = {"mechanism": given["spikes"], "neurons": neurons}
-    return Specification.create(sizes=(training.n_features, *layers, training.n_classes), **given)
+            f"--spec describes the whole network, so {', '.join(names)} can't be given too; "
+            "--set changes a field of it"
+        )
+    if changes:
+        data = Specification.load(spec).to_dict()
+        set_fields(data, changes)
+        specification = Specification.from_dict(data)
+    else:
+        specification = Specification.load(spec)
+    expected = (training.n_features, training.n_classes)
+    if (specification.network.sizes[0], specification.network.sizes[-1]) != expected:
+        raise SpecificationError(
+            f"{spec}: network.sizes must begin with {expected[0]} and end with {expected[1]} "
+            f"for these images, got {list(specification.network.sizes)}"
+        )
+    return specification
 
 
 def _new_trainer(

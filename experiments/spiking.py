@@ -23,7 +23,6 @@ from tqdm import tqdm
 
 from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.datasets import load
-from ghost_spiking.dense.rounding import nearest
 from ghost_spiking.measure import Probe, count_spikes
 
 #: Images that spikes are counted on, and updates measured with.
@@ -121,7 +120,8 @@ class Fit:
 
 def cut(weight, bits):
     """Return a matrix in so many bits."""
-    return nearest(weight, 2 ** (bits - 1) - 1, float(np.abs(weight).max()))
+    step = float(np.abs(weight).max()) / (2 ** (bits - 1) - 1)
+    return np.rint(weight / step) * step
 
 
 def networks(quick):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .dense.pool import EQUATIONS
 from .models import STIMULUS, TARGETS, Layout, Pool, Population
 from .rate_functions import rate_function
 from .specification import Specification
@@ -146,7 +145,7 @@ def _of_pool(pool: Pool) -> str:
         for name, value in pool.parameters.items()
     ]
     return (
-        f"```text\n{EQUATIONS.strip()}\n```\n\n"
+        f"```text\n{pool.equations.strip()}\n```\n\n"
         "xi is white noise, and each neuron has its own; the drive is the state of the unit. "
         "Potentials begin every presentation uniformly between reset and threshold; there is no "
         "refractory time beyond a time step. How many fire in a step is the variable `fired` of "

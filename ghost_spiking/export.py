@@ -1,6 +1,6 @@
 """A trained network for other simulators, in the Neuromorphic Intermediate Representation (NIR).
 
-What is exported is the forward network, which answers; ghosts and feedback are for learning. Each
+What is exported is the forward network, which answers, without what is there for learning. Each
 hidden unit becomes a pool of integrate-and-fire neurons whose membranes are as fast as a time step,
 and whose thresholds are spread so that the part of them that fires is the unit's rate, to the
 nearest of so many levels. They need no noise, and answer in a single time step.
@@ -117,7 +117,13 @@ def to_nir(
 
 
 def write_nir(path: str | os.PathLike[str], graph: Any) -> None:
-    """Write a graph of NIR to a file (HDF5), for `nir.read` of any simulator."""
+    """Write a graph of NIR to a file (HDF5), for `nir.read` of any simulator.
+
+    Examples
+    --------
+    >>> from ghost_spiking.export import write_nir
+    >>> write_nir("network.nir", graph)  # doctest: +SKIP
+    """
     _nir().write(os.fspath(path), graph)
 
 

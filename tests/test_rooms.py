@@ -19,11 +19,19 @@ ALLOWED = {
     "_checks": {"exceptions"},
     "rate_functions": {"dense"},
     "graph": {"_checks", "exceptions"},
-    "models": {"_checks", "exceptions", "graph", "rate_functions", "vectors", "specification"},
-    "specification": {"_checks", "exceptions", "graph", "models"},
+    "models": {
+        "_checks",
+        "exceptions",
+        "graph",
+        "rate_functions",
+        "vectors",
+        "specification",
+        "spikes",
+    },
+    "spikes": {"_checks", "exceptions", "models"},
+    "specification": {"_checks", "exceptions", "graph", "models", "spikes"},
     "values": {"models", "specification"},
-    "network": {"dense", "exceptions", "models", "noise", "specification"},
-    "noise": set(),
+    "network": {"dense", "exceptions", "models", "specification"},
     "describe": {"models", "rate_functions", "specification"},
 }
 

@@ -168,7 +168,7 @@ SIZES = "[network]\nsizes = [4, 3, 3, 2]\n"
         ("rate_function = 's / 0'", "must be finite"),
         ("rate_function = 'sqrt(s)'", "must be finite"),
         ("rate_function = '9**9**9 * s'", "exponent .* is too large"),
-        ("[protocol]\nghost_delay = 16", "never learn in a prediction phase of 16"),
+        ("[protocol]\nghost_delay = 16", "never learn in a prediction phase of 6"),
         ("[protocol]\nghost_delay = -1", "protocol.ghost_delay"),
         ("[protocol]\nhalf_life = 2.5", "protocol.half_life"),
     ],

@@ -14,14 +14,8 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from ._codeobjects import DenseCodeRunner
 from .noise import mixed
 
-__all__ = ["EQUATIONS", "NeuronPool"]
+__all__ = ["NeuronPool"]
 
-#: What a neuron does, for people and for tests; the templates do the same in one pass.
-EQUATIONS = """
-dv/dt = (resting - v + offset + gain * drive) / membrane_time + noise * sqrt(2 / membrane_time) * xi : volt
-threshold: v >= threshold
-reset: v = reset
-"""  # noqa: E501
 #: Scalar values that may be set, with their units.
 _VALUES = {
     "resting": volt,

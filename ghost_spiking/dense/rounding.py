@@ -11,21 +11,7 @@ from brian2.groups.group import Group
 from ._codeobjects import DenseCodeRunner
 from .pool import hashed
 
-__all__ = ["WeightRounding", "nearest"]
-
-
-def nearest(weights: np.ndarray, levels: int, largest: float) -> np.ndarray:
-    """Return weights rounded to the nearest of ``2 * levels + 1`` values up to +-`largest`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ghost_spiking.dense.rounding import nearest
-    >>> nearest(np.array([0.3, -0.9, 5.0]), 2, 1.0)
-    array([ 0.5, -1. ,  1. ])
-    """
-    step = largest / levels
-    return np.clip(np.floor(weights / step + 0.5), -levels, levels) * step
+__all__ = ["WeightRounding"]
 
 
 class WeightRounding(Group):

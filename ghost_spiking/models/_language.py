@@ -246,6 +246,8 @@ class Pool:
         Scalar variables of the population for random numbers.
     stream : int
         Number of the pool.
+    equations : str
+        What its neurons do, for people.
     parameters : mapping
         Values in volts and seconds.
 
@@ -265,6 +267,7 @@ class Pool:
     presentation: str
     seed: str
     stream: int
+    equations: str
     parameters: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -56,6 +56,12 @@ _COUNTS = {
 _PLACE = "spike_seed, spike_age, spike_step, {stream}, i"
 _DRAWN = "spikes = {count} / largest_count : 1 (constant over dt)\n"
 _FIRED = "fired : 1\nspikes = fired / largest_count : 1\n"
+_LIF = """
+dv/dt = (resting - v + offset + gain * drive) / membrane_time \
++ noise * sqrt(2 / membrane_time) * xi : volt
+threshold: v >= threshold
+reset: v = reset
+"""
 _LARGEST = "largest_count : 1 (constant, shared)\n"
 _CURRENT = """
 d{name}/dt = ({raw} - {name}) / synaptic_time : 1
@@ -131,8 +137,9 @@ def spike_signals(layout: Layout, signals: Iterable[Signal]) -> tuple[Signal, ..
     Returns
     -------
     tuple of Signal
-        ``spikes`` of the layer's units, over their largest mean in a time step; ``ghost_spikes`` of
-        its ghosts, and so on; and of neurons ``potential``, in volts, and ``fired``.
+        ``spikes`` of the layer's units, over their largest mean in a time step; those of other
+        units with the name of their state before that; and of the layer's neurons ``potential``, in
+        volts, and ``fired``.
 
     Examples
     --------
@@ -417,6 +424,7 @@ class _Wrapper:
             presentation="spike_age",
             seed="spike_seed",
             stream=stream,
+            equations=_LIF,
             parameters={
                 "membrane_time": spikes.membrane_time / 1000,
                 **{

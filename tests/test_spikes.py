@@ -12,6 +12,7 @@ from ghost_spiking.datasets import load
 from ghost_spiking.describe import describe
 from ghost_spiking.exceptions import DataError, SpecificationError
 from ghost_spiking.measure import Probe, count_spikes
+from ghost_spiking.models.ghost import MA
 from ghost_spiking.runs import Run
 from ghost_spiking.spikes import MECHANISMS
 from ghost_spiking.study import Study
@@ -111,6 +112,16 @@ def test_any_network(mechanism, fields):
         name for name in before if not np.array_equal(before[name], simulation.weights[name])
     ]
     assert changed  # W^f waits where ghosts are calibrated first
+
+
+def test_names_that_spikes_need_are_refused():
+    class Traced(MA):
+        name = "traced"
+        ghost = MA.ghost + "trace = g / 2 : 1\n"
+
+    with pytest.raises(SpecificationError, match="ghost_2 has a variable 'trace' of its own"):
+        spec("change", model=Traced)
+    assert spec(None, model=Traced).spikes is None
 
 
 # -- running --------------------------------------------------------------------------

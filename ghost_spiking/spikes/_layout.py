@@ -89,6 +89,12 @@ received : 1
 _SIGMOID = re.compile(r"^1 / \(1 \+ exp\(-(\w+)\)\)$")
 _NAME = re.compile(r"^\s*(?:d(?P<state>\w+)/dt|(?P<name>\w+))\s*=")
 _RULE = re.compile(r"^\s*d\w+/dt\s*=.*$", re.MULTILINE)
+#: Variables of units with spikes, and how a variable is defined.
+_RESERVED = (
+    "spikes", "trace", "rise", "smoothed", "fired", "counted", "received", "largest_count",
+    "spike_step", "spike_age", "spike_seed", "synaptic_time", "trace_time",
+)  # fmt: skip
+_DEFINED = r"^\s*(?:d{0}/dt|{0})\s*[=:]"
 #: Streams of random numbers up to this one are those of models.
 _STREAMS = 128
 
@@ -192,6 +198,16 @@ class _Wrapper:
 
     def _refuse_what_has_no_spikes(self) -> None:
         for item in self.senders.values():
+            taken = sorted(
+                name
+                for name in _RESERVED
+                if re.search(_DEFINED.format(name), item.equations, re.MULTILINE)
+            )
+            if taken:
+                raise SpecificationError(
+                    f"spikes: {item.name} has a variable '{taken[0]}' of its own, which is what "
+                    "units with spikes call one of theirs; give it another name"
+                )
             line = _line_of(item.equations, "rate")
             expression = _expression(line)
             bounded = {

@@ -109,7 +109,7 @@ for name in ("change", "lif"):
 # Few bits
 # --------
 # Such hardware has few bits for a weight, too. Weights that are rounded at random after each presentation keep their mean, and learn:
-for bits in (8, 4, 3):
+for bits in (8, 3):
     specification = Specification.create(sizes=(784, 100, 10), spikes="lif", weight_bits=bits)
     trainer = Training(Simulation(specification, seed=0), training, held_out)
     trainer.run(epochs=5)

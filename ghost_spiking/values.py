@@ -120,7 +120,8 @@ def run_time_values(
         for projection in layout.projections:
             if name := layout.rounding.of(projection):
                 values[f"{name}.levels"] = layout.rounding.levels if learn else 0
-                values[f"{name}.largest"] = layout.rounding.largest
+                units = layout.size(projection.source) + layout.size(projection.target)
+                values[f"{name}.largest"] = layout.rounding.largest * (6 / units) ** 0.5
     for projection in layout.plastic:
         assert projection.eta is not None
         for name, rate in {"eta": projection.eta, **projection.rates}.items():

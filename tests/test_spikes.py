@@ -278,12 +278,13 @@ def test_weights_are_on_the_grid(bits):
         simulation.present(training.images[:40], training.labels[:40], maximum=16.0)
     levels = 2 ** (bits - 1) - 1
     for name, weight in simulation.weights.items():
-        place = weight / (1.5 / levels)
+        largest = 1.5 * (6 / sum(weight.shape)) ** 0.5
+        place = weight / (largest / levels)
         if "bias" in name:
             assert not np.allclose(place, np.rint(place))
         else:
             np.testing.assert_allclose(place, np.rint(place), atol=1e-9)
-            assert np.abs(weight).max() <= 1.5 + 1e-12
+            assert np.abs(weight).max() <= largest + 1e-12
     before = simulation.weights
     simulation.present(training.images[:40], training.labels[:40], maximum=16.0, learn=False)
     for name, weight in simulation.weights.items():
@@ -293,8 +294,10 @@ def test_weights_are_on_the_grid(bits):
 @pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
 def test_rounding_keeps_the_mean(device):
     """A weight between two values becomes one of them in proportion; 4 standard errors."""
-    specification = spec(None, weight_bits=3, weight_range=1.0, learning_rates={"feedforward": 0.0},
-                         input_adaptation=False)  # fmt: skip
+    largest = {"weight_bits": 3, "weight_range": (76 / 6) ** 0.5}  # 1 in the first matrix
+    specification = spec(
+        None, learning_rates={"feedforward": 0.0}, input_adaptation=False, **largest
+    )
     weights = initial_weights(specification, 0)
     weights["feedforward_1"] = np.full((12, 64), 0.2)
     found = []

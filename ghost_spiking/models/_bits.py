@@ -29,7 +29,7 @@ def with_bits(layout: Layout, bits: int, largest: float) -> Layout:
     bits : int
         Of each weight, one of them for the sign.
     largest : float
-        The largest weight.
+        The largest weight, in units of sqrt(6 / (n_pre + n_post)).
 
     Examples
     --------

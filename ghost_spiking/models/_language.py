@@ -486,7 +486,7 @@ class Rounding:
     levels : int
         Values on each side of 0.
     largest : float
-        The largest weight.
+        The largest weight, in units of sqrt(6 / (n_pre + n_post)).
 
     Examples
     --------

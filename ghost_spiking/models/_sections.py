@@ -63,7 +63,8 @@ class Network(Section):
         up or down at random, so that their mean stays; 0 for as many as there are. Not in the
         paper.
     weight_range : float
-        The largest weight, if `weight_bits` is not 0.
+        The largest weight of a matrix in units of sqrt(6 / (n_pre + n_post)), the Glorot-uniform
+        bound, if `weight_bits` is not 0.
     initial_weights : InitialWeights
         How weights start.
 
@@ -83,7 +84,7 @@ class Network(Section):
     biases: Flag
     input_adaptation: Flag = False
     weight_bits: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
-    weight_range: Positive = 2.0
+    weight_range: Positive = 8.0
     initial_weights: InitialWeights
 
     @field_validator("rate_function")

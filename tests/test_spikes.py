@@ -127,11 +127,19 @@ def test_names_that_spikes_need_are_refused():
 # -- running --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
-@pytest.mark.parametrize("mechanism", [*MECHANISMS, "bits"])
+@pytest.mark.parametrize(
+    ("mechanism", "device"),
+    [
+        *((mechanism, "numpy") for mechanism in (*MECHANISMS, "bits")),
+        ("lif", "cpp_standalone"),
+        ("bits", "cpp_standalone"),
+        *(
+            pytest.param(mechanism, "cpp_standalone", marks=pytest.mark.slow)
+            for mechanism in ("poisson", "bernoulli", "change")
+        ),
+    ],
+)
 def test_a_resumed_run_has_the_same_spikes(mechanism, device, tmp_path):
-    if device == "cpp_standalone" and mechanism not in ("lif", "bits"):
-        pytest.skip("the same counter, and a compilation more")
     training, _ = load("digits")
     training = training.take(80)
     specification = spec(None, weight_bits=5) if mechanism == "bits" else spec(mechanism)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..exceptions import DataError
-from ..spikes import Change
+from ..spikes import Change, RandomSpikes
 from ._probe import Probe
 
 __all__ = ["PICOJOULES", "SpikeCounts", "count_spikes"]
@@ -106,7 +106,8 @@ def count_spikes(probe: Probe, weights: Mapping[str, np.ndarray]) -> SpikeCounts
             before = np.concatenate([np.zeros_like(sent[:1]), sent[:-1]])
             number = np.abs(sent - before) * spikes.levels
         else:
-            number = sent * spikes.largest_count  # type: ignore[attr-defined]
+            assert isinstance(spikes, RandomSpikes)
+            number = sent * spikes.largest_count
         counts[population] = {}
         for phase, begin, end in zip(events, ends[:-1], ends[1:], strict=True):
             mean = float(number[begin:end].sum(axis=(0, 2)).mean())

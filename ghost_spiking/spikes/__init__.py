@@ -4,8 +4,19 @@
 `spiking` turns the layout of any model into one whose units send spikes.
 """
 
-from ._layout import spike_signals, spiking
-from ._sections import LIF, MECHANISMS, UNITS, Bernoulli, Change, Poisson, Spikes, section_of
+from ._layout import spiking
+from ._sections import (
+    LIF,
+    MECHANISMS,
+    UNITS,
+    Bernoulli,
+    Change,
+    Poisson,
+    RandomSpikes,
+    Spikes,
+    section_of,
+)
+from ._signals import spike_signals
 
 __all__ = [
     "LIF",
@@ -14,6 +25,7 @@ __all__ = [
     "Bernoulli",
     "Change",
     "Poisson",
+    "RandomSpikes",
     "Spikes",
     "section_of",
     "spike_signals",

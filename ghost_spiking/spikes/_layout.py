@@ -18,17 +18,23 @@ each of which removes a bias or a noise that ruins learning:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from ..exceptions import SpecificationError
-from ..models._language import STIMULUS, Layout, Pool, Population, Projection, Readout, Signal
-from ._sections import LIF, Bernoulli, Change, Poisson, Spikes
+from ..models._language import STIMULUS, Layout, Pool, Population, Projection, Readout
+from ._sections import LIF, Bernoulli, Change, Poisson, RandomSpikes, Spikes
+from ._text import (
+    expression_of,
+    is_between_0_and_1,
+    joined,
+    line_of,
+    renamed,
+    subexpressions,
+    uses,
+    with_spikes,
+)
 
-__all__ = ["spike_signals", "spiking"]
+__all__ = ["spiking"]
 
 #: The population that counts for all pools.
 CLOCKWORK = "spiking"
@@ -87,7 +93,6 @@ received : 1
 """
 #: A sigmoid of something, and what.
 _SIGMOID = re.compile(r"^1 / \(1 \+ exp\(-(\w+)\)\)$")
-_NAME = re.compile(r"^\s*(?:d(?P<state>\w+)/dt|(?P<name>\w+))\s*=")
 _RULE = re.compile(r"^\s*d\w+/dt\s*=.*$", re.MULTILINE)
 #: Variables of units with spikes, and how a variable is defined.
 _RESERVED = (
@@ -130,50 +135,6 @@ def spiking(layout: Layout, spikes: Spikes) -> Layout:
     return _Wrapper(layout, spikes).layout()
 
 
-def spike_signals(layout: Layout, signals: Iterable[Signal]) -> tuple[Signal, ...]:
-    """Return what can be recorded of the spikes of those units whose states are signals.
-
-    Parameters
-    ----------
-    layout : Layout
-        A network with spikes.
-    signals : iterable of Signal
-        What a model says can be recorded of a layer.
-
-    Returns
-    -------
-    tuple of Signal
-        ``spikes`` of the layer's units, over their largest mean in a time step; those of other
-        units with the name of their state before that; and of the layer's neurons ``potential``, in
-        volts, and ``fired``.
-
-    Examples
-    --------
-    >>> from ghost_spiking import Specification
-    >>> specification = Specification.create(sizes=(4, 3, 2), spikes="lif")
-    >>> [signal.name for signal in specification.signals(2)[-4:]]
-    ['spikes', 'potential', 'fired', 'ghost_spikes']
-    """
-    of = {item.name: item for item in layout.populations}
-    found = []
-    for signal in signals:
-        population = of.get(signal.population)
-        if population is None or signal.key not in layout.states:
-            continue
-        if not _line_of(population.equations, "spikes"):
-            continue
-        own = signal.name == "state"
-        name = "spikes" if own else f"{signal.name}_spikes"
-        found.append(Signal(name, "", population.name, "spikes", 3))
-        if own and population.pool:
-            neurons = population.pool.name
-            found += [
-                Signal("potential", "", neurons, "v", 3),
-                Signal("fired", "", neurons, "spiked", 3),
-            ]
-    return tuple(found)
-
-
 class _Wrapper:
     def __init__(self, layout: Layout, spikes: Spikes) -> None:
         self.old, self.spikes = layout, spikes
@@ -181,7 +142,7 @@ class _Wrapper:
         self.senders = {
             item.name: item
             for item in layout.populations
-            if item.replicated and item.states and _line_of(item.equations, "rate")
+            if item.replicated and item.states and line_of(item.equations, "rate")
         }
         if not self.senders:
             raise SpecificationError(
@@ -208,15 +169,15 @@ class _Wrapper:
                     f"spikes: {item.name} has a variable '{taken[0]}' of its own, which is what "
                     "units with spikes call one of theirs; give it another name"
                 )
-            line = _line_of(item.equations, "rate")
-            expression = _expression(line)
+            line = line_of(item.equations, "rate")
+            expression = expression_of(line)
             bounded = {
                 state
                 for state in item.states
                 for code in item.updates.values()
                 if f"{state} = clip({state}, 0, 1)" in code
             }
-            if self.spikes.random and not _is_between_0_and_1(expression, item.states, bounded):
+            if self.spikes.random and not is_between_0_and_1(expression, item.states, bounded):
                 raise SpecificationError(
                     f"spikes.mechanism: '{self.spikes.mechanism}' needs rates between 0 and 1, and "
                     f"those of {item.name} are {expression}; use the sigmoid and squared_error, or "
@@ -232,7 +193,7 @@ class _Wrapper:
                     if side == "post"
                     else (item.source, item.target, "post")
                 )
-                line = _line_of(item.equations, f"{variable}_{side}")
+                line = line_of(item.equations, f"{variable}_{side}")
                 if sender in self.senders and into in self.senders and f"rate_{from_}" in line:
                     found.add((into, variable))
         return found
@@ -248,7 +209,7 @@ class _Wrapper:
                     needed.get(owner, set()).update(depends.get(owner, set()).intersection(names))
         for name, population in self.senders.items():
             code = " ".join(population.updates.values())
-            needed[name] |= {variable for variable in depends[name] if _uses(code, [variable])}
+            needed[name] |= {variable for variable in depends[name] if uses(code, [variable])}
         reached = self._reached(needed, forwards=False)
         return {name: reached[name] & depends[name] for name in self.senders}
 
@@ -261,7 +222,7 @@ class _Wrapper:
         edges = [
             ((name, part), (name, variable))
             for name, item in self.senders.items()
-            for variable, expression in _subexpressions(item.equations)
+            for variable, expression in subexpressions(item.equations)
             for part in re.findall(r"\b[A-Za-z_]\w*\b", expression)
         ]
         edges += [
@@ -345,12 +306,13 @@ class _Wrapper:
         if isinstance(spikes, Change):
             return replace(
                 item,
-                equations=_with_spikes(item.equations, "spikes")
+                equations=with_spikes(item.equations, "spikes")
                 + _CHANGED.format(levels=spikes.levels),
                 states=(*item.states, "received"),
-                updates=_joined(item.updates, "after_groups", "received = spikes"),
+                updates=joined(item.updates, "after_groups", "received = spikes"),
             )
-        text = _with_spikes(item.equations, "smoothed")
+        assert isinstance(spikes, RandomSpikes)
+        text = with_spikes(item.equations, "smoothed")
         states = list(item.states)
         parameters: dict[str, float] = dict(item.parameters)
         links = dict(item.links)
@@ -366,11 +328,11 @@ class _Wrapper:
             states.append("smoothed")
         if currents or "smoothed" in states:
             text += _SYNAPTIC_TIME
-            parameters["synaptic_time"] = spikes.synaptic_time / 1000  # type: ignore[attr-defined]
+            parameters["synaptic_time"] = spikes.synaptic_time / 1000
         if self._is_learned_from(item.name):
             text += _TRACE
             states += ["rise", "trace"]
-            parameters["trace_time"] = spikes.trace_time / 1000  # type: ignore[attr-defined]
+            parameters["trace_time"] = spikes.trace_time / 1000
         if item.name == self.old.readout.population:
             text += _COUNTED
             states.append("counted")
@@ -378,7 +340,7 @@ class _Wrapper:
         raw, raw_links = self._raw_lines(item)
         text += raw + _LARGEST
         links |= raw_links
-        parameters["largest_count"] = spikes.largest_count  # type: ignore[attr-defined]
+        parameters["largest_count"] = spikes.largest_count
         pool = None
         if isinstance(spikes, LIF):
             text += _FIRED
@@ -388,7 +350,7 @@ class _Wrapper:
             count = _COUNTS[spikes.mechanism].format(neurons=spikes.neurons, place=place)
             text += _DRAWN.format(count=count)
         names = self.raw[item.name] - {"rate"}
-        updates = {slot: _renamed(code, names, "raw_{}") for slot, code in item.updates.items()}
+        updates = {slot: renamed(code, names, "raw_{}") for slot, code in item.updates.items()}
         return replace(
             item,
             equations=text,
@@ -403,9 +365,9 @@ class _Wrapper:
         """Return variables that are formed anew from the spikes of this step, and their links."""
         names = self.raw[item.name]
         text, links = "", {}
-        for variable, expression in _subexpressions(item.equations):
+        for variable, expression in subexpressions(item.equations):
             if variable in names and variable != "rate":
-                anew = _renamed(expression, names - {"rate"}, "raw_{}")
+                anew = renamed(expression, names - {"rate"}, "raw_{}")
                 anew = re.sub(r"\brate\b", "spikes", anew)
                 text += f"raw_{variable} = {anew} : 1\n"
         for variable, place in item.links.items():
@@ -427,7 +389,7 @@ class _Wrapper:
         return False
 
     def _pool(self, item: Population, spikes: LIF, stream: int) -> Pool:
-        expression = _expression(_line_of(item.equations, "rate"))
+        expression = expression_of(line_of(item.equations, "rate"))
         sigmoid = _SIGMOID.match(expression)
         odds = "clip(rate, 1e-6, 1 - 1e-6) / (1 - clip(rate, 1e-6, 1 - 1e-6))"
         return Pool(
@@ -449,73 +411,3 @@ class _Wrapper:
                 },
             },
         )
-
-
-# -- text -----------------------------------------------------------------------------
-
-
-def _line_of(text: str, name: str) -> str:
-    """Return the line that defines a variable, or an empty one."""
-    found = re.search(rf"^\s*{name}\s*=.*$", text, re.MULTILINE)
-    return found.group().strip() if found else ""
-
-
-def _expression(line: str) -> str:
-    """Return what a line says a variable is."""
-    return line.partition("=")[2].rpartition(":")[0].strip()
-
-
-def _subexpressions(text: str) -> list[tuple[str, str]]:
-    """Return the variables that lines define, other than ``slope``, and their expressions."""
-    found = []
-    for line in text.splitlines():
-        match = _NAME.match(line)
-        if match and match["name"] and match["name"] != "slope":
-            found.append((match["name"], _expression(line)))
-    return found
-
-
-def _uses(expression: str, names: Iterable[str]) -> bool:
-    return any(re.search(rf"\b{name}\b", expression) for name in names)
-
-
-def _renamed(text: str, names: Iterable[str], pattern: str) -> str:
-    for name in names:
-        text = re.sub(rf"\b{name}\b", pattern.format(name), text)
-    return text
-
-
-def _with_spikes(text: str, name: str) -> str:
-    """Let equations refer to what became of spikes, but for the rate itself and its slope."""
-    lines = []
-    for line in text.splitlines():
-        match = _NAME.match(line)
-        if match and (match["name"] or match["state"]) not in ("rate", "slope"):
-            head, equals, rest = line.partition("=")
-            line = head + equals + re.sub(r"\brate\b", name, rest)
-        lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _joined(updates: Any, slot: str, code: str) -> dict[str, str]:
-    before = updates.get(slot)
-    return {**updates, slot: f"{before}\n{code}" if before else code}
-
-
-def _is_between_0_and_1(expression: str, states: tuple[str, ...], bounded: set[str]) -> bool:
-    """Tell whether an expression of the states, with noise 0 and nothing silenced, is a rate.
-
-    States that are `bounded` stay between 0 and 1.
-    """
-    states_at = np.linspace(-30, 30, 121)
-    names: dict[str, Any] = {name: getattr(np, name) for name in ("exp", "log", "log1p", "tanh",
-        "sqrt", "abs", "clip", "sin", "cos", "sinh", "cosh", "tan", "arctan")}  # fmt: skip
-    names["int"] = lambda condition: np.asarray(condition, dtype=float)
-    names |= dict.fromkeys(states, states_at) | {"noise": 0.0, "intact": 1.0}
-    names |= dict.fromkeys(bounded, np.clip(states_at, 0, 1))
-    try:
-        with np.errstate(all="ignore"):
-            values = eval(expression, {"__builtins__": {}}, names) + np.zeros_like(states_at)
-    except Exception:  # it depends on more than states
-        return True
-    return bool(((values >= -1e-9) & (values <= 1 + 1e-9)).all())

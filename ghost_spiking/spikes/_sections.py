@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,7 +12,17 @@ from pydantic import Field, ValidationError, model_validator
 from .._checks import Count, NotNegative, Number, Positive, Section, message
 from ..exceptions import SpecificationError
 
-__all__ = ["LIF", "MECHANISMS", "UNITS", "Bernoulli", "Change", "Poisson", "Spikes", "section_of"]
+__all__ = [
+    "LIF",
+    "MECHANISMS",
+    "UNITS",
+    "Bernoulli",
+    "Change",
+    "Poisson",
+    "RandomSpikes",
+    "Spikes",
+    "section_of",
+]
 
 
 class Spikes(Section):
@@ -40,8 +51,22 @@ class Spikes(Section):
     dt: Positive = 5.0
 
 
-class _Random(Spikes):
-    """Mechanisms with random spikes, which currents and traces smooth."""
+class RandomSpikes(Spikes, ABC):
+    """Mechanisms with random spikes, which currents and traces smooth.
+
+    Attributes
+    ----------
+    neurons : int
+        Neurons of a unit.
+    synaptic_time, trace_time : float
+        As for `Poisson`.
+
+    Examples
+    --------
+    >>> from ghost_spiking.spikes import MECHANISMS, RandomSpikes
+    >>> [name for name, section in MECHANISMS.items() if issubclass(section, RandomSpikes)]
+    ['poisson', 'bernoulli', 'lif']
+    """
 
     random: ClassVar[bool] = True
 
@@ -50,12 +75,12 @@ class _Random(Spikes):
     trace_time: Positive = 15.0
 
     @property
+    @abstractmethod
     def largest_count(self) -> float:
         """Mean number of spikes of a unit in a time step, at a rate of 1."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
-    def _check_times(self) -> _Random:
+    def _check_times(self) -> RandomSpikes:
         for name in ("synaptic_time", "trace_time"):
             if getattr(self, name) < self.dt:
                 raise ValueError(
@@ -65,7 +90,7 @@ class _Random(Spikes):
         return self
 
 
-class _Counted(_Random):
+class _Counted(RandomSpikes):
     """Pools of neurons of which only the count is drawn, so that their number costs nothing."""
 
     peak_rate: Positive
@@ -145,7 +170,7 @@ class Bernoulli(_Counted):
         return self
 
 
-class LIF(_Random):
+class LIF(RandomSpikes):
     """Each unit is a pool of leaky integrate-and-fire neurons, see `dense.NeuronPool`.
 
     By default, their mean response to a drive is the sigmoid, but for 0.015 (root mean square).

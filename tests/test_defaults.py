@@ -14,8 +14,8 @@ def rates(sizes=(200, 400, 20), **fields):
 def test_ghosts_learn_in_inverse_proportion_to_what_they_receive():
     assert rates((200, 800, 20)).ghost_forward[0] == pytest.approx(rates().ghost_forward[0] / 2)
     assert rates((200, 400, 40)).ghost_feedback[0] == pytest.approx(rates().ghost_feedback[0] / 2)
-    mb = {"model": "MB", "ghosts": 50}
-    twice = rates(model="MB", ghosts=100).ghost_feedback[0]
+    mb = {"model": "MB", "ghosts": 50, "normalised": False}
+    twice = rates(**mb | {"ghosts": 100}).ghost_feedback[0]
     assert twice == pytest.approx(rates(**mb).ghost_feedback[0] / 2)
     # summed over all connections that a unit receives
     skip = [[0, 1], [1, 2], [0, 2], [2, 3]]

@@ -54,7 +54,7 @@ class Oracle:
         self.dale, self.intact = dale, intact or {}
         self.ghost_delay, self.ghost_rate = ghost_delay, ghost_rate
         self.ghost_onset, self.feedforward_onset = ghost_onset, feedforward_onset
-        # populations whose rates are unbounded, as (kind, layer)
+        # populations whose rates rules are relative to, as (kind, layer)
         self.normalised = normalised
         # whether every image of a mini-batch has a V_b of its own while it is presented
         self.private = private

@@ -84,7 +84,7 @@ def oracle_of(spec, weights, seed=0):
         ghost_onset=protocol.ghost_onset,
         feedforward_onset=protocol.feedforward_onset,
         ghost_rate=protocol.ghost_rate,
-        normalised=unbounded(network) if protocol.normalised else (),
+        normalised=normalised(spec) if protocol.normalised else (),
         private=protocol.private_feedback,
         following=protocol.following,
         calibration=(
@@ -115,9 +115,10 @@ def noise(seed, presentation, step, layer, n_images, n_units):
     return (12**0.5 * (uniform - 0.5)).reshape(n_images, n_units)
 
 
-def unbounded(network):
+def normalised(specification):
     """Name the populations that documented normalisation is for, as the oracle does."""
-    hidden = network.rate_function == "softplus"
+    network = specification.network
+    hidden = network.rate_function == "softplus" or specification.protocol.private_feedback
     top = network.n_layers
     found = [(kind, layer) for kind in "sg" for layer in range(1, top) if hidden]
     linear = network.loss == "cross_entropy" and network.model == "MA"
@@ -275,6 +276,7 @@ OPTIONS = {
         "time_step": 0.1,
         "learning_rates": {"feedforward": 0.1, "ghost_feedback": 1.1},
     },
+    "private feedback, normalised, bounded": {"private_feedback": True, "normalised": True},
     "Dale": {"dale": True},
     "lesion": {"lesion": 0.5},
     "delays": {"ghost_delay": 2, "ghost_onset": 1, "feedforward_onset": 2},

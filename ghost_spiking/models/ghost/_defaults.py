@@ -13,6 +13,9 @@ that they started from had been found by looking at the test error. What the num
   smaller, by a square root.
 * Rates of units that are not between 0 and 1 have larger squares and steeper slopes: W^f and
   ghosts learn slower, and ghosts start as copies.
+* What a step of W^f does to the first layer is its rate times the power of the input, and inputs
+  that have adapted have as much as there are of them. A few inputs are all alike in many images,
+  which then push the same way.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ _IMAGES = 600_000
 _NORMALISED = 1.5
 #: The part of a mirrored W^b that a step replaces.
 _MIRROR = 0.003
+#: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
+#: last, where ghosts follow it.
+_FOLLOWED = {"copy": (6.0, 90.0, 30.0), "local": (14.0, 5.0, 18.0)}
 
 
 def defaults(
@@ -74,247 +80,304 @@ def defaults(
     >>> defaults(True, Graph.of([784, 500, 10]), {}, {})["protocol"]["beta"]
     3.0
     """
-    rates = protocol.get("learning_rates", {})
-    top = graph.n_layers
-    deep = len(graph.feedback_sources) > 1
-    softmax = network.get("loss") == "cross_entropy"
-    aligning = all(mode == "alignment" for mode in network.get("feedback", ("transpose",)))
-    # Rates that are given were meant for inputs as they are.
-    adapting = network.get("input_adaptation", "feedforward" not in rates)
-    # V^b of MB replicates the feedback of one image. Where images share all changes, as with Dale's
-    # law, it could only do so on average over a batch.
-    private = protocol.get("private_feedback", not paired and adapting and not network.get("dale"))
-    batch = protocol.get("batch_size", 100 if paired or private else 1)
-    noise = max(1.0, 100 / batch) ** 0.5
-    n_inputs = graph.sizes[0]
+    values = _Defaults(paired, graph, network, protocol)
+    return {"network": values.network_fields(), "protocol": values.protocol_fields()}
 
-    if paired:
-        ghosts = tuple(graph.sizes[layer] for layer in graph.feedback_sources)
-        beta, first_rate, output_rate, ghost_gain = 3.0, 4.0, 0.2, 1.0
-        # In small layers all units may be active at once.
-        small = any(graph.sizes[layer] < 100 for layer in graph.feedback_targets)
-        imitate, cancel = (2.5 if deep or small else 4.0), (4.0 if deep else 2.0)
-    else:
-        ghosts = network.get("ghosts", (100,) * len(graph.feedback_sources))
-        beta, first_rate, output_rate, ghost_gain = 3.0, 1.0, 0.05, 3.0
-        imitate, cancel = 0.0, 20.0
-        if private:  # four times these in batches of 100, which makes them those of MA
-            averaged = min(batch, 100) ** np.log10(2)
-            first_rate, output_rate = averaged * first_rate, averaged * output_rate
-        # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
-        # errors of the first layer.
-        if aligning:
-            first_rate = 0.2 * graph.sizes[1] ** 0.5
-    # Every layer adds to the noise in the errors of those below.
-    between = 1.0 / max(1, len(graph.feedback_sources) - 1)
-    if softmax:  # rates of linear output units are not bounded by 1
-        beta, cancel = beta / 3, cancel / 4
-    # Ghosts that follow can do so as fast as W^f learns, and errors are exact if beta is small.
-    # Those that infer changes have a delta rule to keep stable.
-    # Those of a softmax, which the paper does not have, have states without bounds to imitate.
-    suited = paired and adapting and (deep or softmax)
-    following = protocol.get("following", "copy" if suited else "none")
-    follows = following != "none"
-    followed = (6.0, 90.0, 30.0)
-    if follows:
-        beta, between = (0.03 if following == "copy" else 0.7), 1.0
-    if following == "local":
-        followed = (14.0, 5.0, 18.0)
-    if softmax:
-        followed = (followed[0], 0.3 * followed[1], 0.1 * followed[2])
-    # Ghosts that cancel from the first step need no time to learn in: it is enough that activity,
-    # and then an error, has reached all layers, in steps as long as they can be.
-    time_step, prediction_steps, nudging_steps = 0.5, 16 if deep else 12, 12
-    if following == "copy":
-        time_step, prediction_steps, nudging_steps = 0.8, 2 * top, 2 * top + 2
-    time_step = protocol.get("time_step", time_step)
-    nudging_steps = protocol.get("nudging_steps", nudging_steps)
-    name = network.get("rate_function", "sigmoid")
-    grows = not bounded(rate_function(name).function)  # and what units send does, with each layer
-    if grows:
-        followed = (followed[0], 0.25 * followed[1], 0.25 * followed[2])
-    # A presentation moves W^f as far whatever beta, and however long it is.
-    presented = protocol.get("beta", beta) * nudging_steps * time_step / 10
-    first_followed, between_followed, last_followed = (rate / presented for rate in followed)
-    steepness, squares = _FACTORS.get(name, _OTHER_FACTORS)
-    positive = steepness == 1.0  # rates are between 0 and 1
-    # Homeostasis keeps the ghosts of MB sparse.
-    sparse = not paired and positive
-    if not positive:
-        ghost_gain = 1.0
-        cancel = cancel if paired else 5.0
-    imitate, cancel = imitate * squares, cancel * squares
 
-    def hebbian(pre: int, post: int) -> float:
-        if follows and pre > 0:
-            rate = last_followed if post == top else between_followed
-            rate /= 10 * graph.sizes[pre] ** 0.5
-        elif follows:
-            rate = first_followed * (_MNIST / (1 + n_inputs) if adapting else 1.0)
-        elif softmax and paired and pre == 0 and adapting:
-            rate = (
-                500.0
-                / (1 + n_inputs)
-                * between
-                * (1.0 if bounded(rate_function(name).function) else 0.3)
-            )
-        elif softmax and paired and pre == 0:
-            # What a step does is the rate times the power of the input, here of features between
-            # 0 and 1, and nothing bounds the linear outputs that it moves.
-            rate = 250.0 / (1 + 0.25 * graph.sizes[0]) * between
-        elif softmax and paired and post == top:
-            classes = graph.sizes[top]
-            # With many classes, most of what a step does is to forget.
-            strength = 0.1 * min(classes, (10 * classes) ** 0.5) if adapting else 0.05 * classes
-            rate = strength / (1 + 0.25 * graph.sizes[pre])
-        elif post == top:
-            rate = 9.0 / graph.sizes[pre] if deep and pre > 0 else output_rate
-            if adapting and not deep:  # wide layers would drive all output units to silence
-                rate *= min(1.0, 500 / graph.sizes[pre])
-        else:
-            power = _MNIST / (1 + n_inputs) if adapting else 1.0
-            rate = (6.0 / graph.sizes[pre] if pre > 0 else first_rate * power) * between
-        return rate * steepness / noise
+class _Defaults:
+    """What defaults depend on, and a method for each kind of them."""
 
-    n_ghosts = dict(zip(graph.feedback_sources, ghosts, strict=True))
-    if deep and aligning:
-        # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
-        gains = [
-            2.0 if pre == 0 else 1.0 if post == top else 0.3 for pre, post in graph.connections
-        ]
-    elif follows:
-        gains = [
-            2.0 if pre == 0 else 1.0 if post == top else 1.5 if grows else 3.0
-            for pre, post in graph.connections
-        ]
-    elif deep:
-        gains = [2.0] * len(graph.connections)
-    else:
-        last = 0.3 if paired else 1.0
-        gains = [last if post == top else 1.0 for _, post in graph.connections]
+    def __init__(
+        self,
+        paired: bool,
+        graph: Graph,
+        network: Mapping[str, Any],
+        protocol: Mapping[str, Any],
+    ) -> None:
+        self.paired = paired
+        self.graph = graph
+        self.sizes = graph.sizes
+        self.network = network
+        self.protocol = protocol
+        self.rates = protocol.get("learning_rates", {})
+        self.deep = len(graph.feedback_sources) > 1
+        self.softmax = network.get("loss") == "cross_entropy"
+        feedback = network.get("feedback", ("transpose",))
+        self.aligning = all(mode == "alignment" for mode in feedback)
+        self.mirrors = "mirror" in feedback
+        self.function = network.get("rate_function", "sigmoid")
+        # What units send grows with each layer.
+        self.grows = not bounded(rate_function(self.function).function)
+        self.steepness, self.squares = _FACTORS.get(self.function, _OTHER_FACTORS)
+        self.positive = self.steepness == 1.0  # rates are between 0 and 1
+        # Homeostasis keeps the ghosts of MB sparse.
+        self.sparse = not paired and self.positive
+        # Rates that are given were meant for inputs as they are.
+        self.adapting = network.get("input_adaptation", "feedforward" not in self.rates)
+        # V^b of MB replicates the feedback of one image. Where images share all changes, as with
+        # Dale's law, it could only do so on average over a batch.
+        unpaired = not paired and self.adapting and not network.get("dale")
+        self.private = protocol.get("private_feedback", unpaired)
+        self.batch = protocol.get("batch_size", 100 if paired or self.private else 1)
+        self.noise = max(1.0, 100 / self.batch) ** 0.5
+        self.normalised = protocol.get("normalised", self.adapting)
+        # Ghosts that follow can do so as fast as W^f learns. Those of a softmax, which the paper
+        # does not have, would have states without bounds to imitate.
+        suited = paired and self.adapting and (self.deep or self.softmax)
+        self.following = protocol.get("following", "copy" if suited else "none")
+        self.follows = self.following != "none"
+        self.calibrates = protocol.get("calibration_steps", int(self.mirrors)) > 0
+        self.copies = (
+            paired
+            and not self.calibrates
+            and (self.deep or self.softmax or not self.positive or self.follows)
+            and network.get("dale") is not True
+        )
+        n_ghosts = (100,) * len(graph.feedback_sources)
+        if paired:
+            n_ghosts = tuple(self.sizes[layer] for layer in graph.feedback_sources)
+        self.ghosts = n_ghosts if paired else network.get("ghosts", n_ghosts)
 
-    def spread(gain: float, post: int) -> float:
-        """Return the gain with which adapted inputs drive units as much as MNIST does."""
-        sizes = n_inputs + graph.sizes[post]
-        return max(_DRIVE * gain, 1.0 * softmax) * (sizes / (2 * n_inputs)) ** 0.5
+    # -- sections ---------------------------------------------------------------------
 
-    if adapting:
-        gains = [
-            spread(gain, post) if pre == 0 else max(gain, 1.0 * (softmax and paired))
-            for (pre, post), gain in zip(graph.connections, gains, strict=True)
-        ]
-    elif softmax and paired:
-        # Units see few features as well as many: their states vary by about 1.
-        gains = [
-            max(gain, (2 * (graph.sizes[0] + graph.sizes[post]) / graph.sizes[0]) ** 0.5)
-            if pre == 0
-            else max(gain, 1.0)
-            for (pre, post), gain in zip(graph.connections, gains, strict=True)
-        ]
-
-    normalised = protocol.get("normalised", adapting)
-
-    def normalises(layer: int, linear: bool) -> bool:
-        """Tell whether rules are relative to the power of the rates of these units."""
-        function = LINEAR if linear else rate_function(name)
-        return normalised and layer > 0 and not bounded(function.function)
-
-    def imitation(pre: int, post: int) -> float:
-        below = graph.below(post)
-        if normalises(pre, linear=False):
-            return _NORMALISED / len(below) / noise
-        # Adapted inputs have a mean square of 1, other rates of about 1/4.
-        weights = {0: 4 if adapting else 1}
-        return imitate / sum(graph.sizes[k] * weights.get(k, 1) for k in below) / noise
-
-    def cancellation(pre: int, post: int) -> float:
-        above = graph.above(pre)
-        rate = cancel / sum(n_ghosts[layer] for layer in above)
-        if normalises(post, linear=softmax and paired and post == top):
-            rate = _NORMALISED / len(above)
-        return rate / noise if paired else rate  # MB needs it fast, within each image
-
-    def learned(pre: int, post: int) -> float:
-        kinds = network.get("feedback", ("transpose",))
-        place = graph.feedback_targets.index(pre) if len(kinds) > 1 else 0
-        # A mirror averages over noise, of about a thousand images with as many units as images.
-        return _MIRROR if kinds[place] == "mirror" else 0.2 / graph.sizes[post] / noise
-
-    feedforward = rates.get("feedforward") or tuple(hebbian(*pair) for pair in graph.connections)
-    ghost_forward = rates.get("ghost_forward") or tuple(
-        imitation(*pair) for pair in graph.into(graph.feedback_sources)
-    )
-    nearest = _nearest(graph.connections, feedforward)
-    ghost_nearest = _nearest(graph.into(graph.feedback_sources), ghost_forward)
-    bias = tuple(nearest.get(layer, 0.0) for layer in range(1, top + 1))
-    if adapting and rates.get("feedforward") is None:
-        # The input of a bias is 1; beside hundreds of others it would hardly learn.
-        bias = (bias[0] * max(1.0, (1 + n_inputs) / 100), *bias[1:])
-    ones = (1.0,) * len(graph.feedback_connections)
-    mirrors = "mirror" in network.get("feedback", ())
-    calibrates = protocol.get("calibration_steps", int(mirrors)) > 0
-    copies = (
-        paired
-        and not calibrates
-        and (deep or softmax or not positive or follows)
-        and network.get("dale") is not True
-    )
-    return {
-        "network": {
-            "feedback": ("transpose",) * len(graph.feedback_targets),
-            "ghosts": ghosts,
+    def network_fields(self) -> dict[str, Any]:
+        """Return the fields of ``network``."""
+        n_feedback = len(self.graph.feedback_connections)
+        n_imitating = len(self.graph.into(self.graph.feedback_sources))
+        return {
+            "feedback": ("transpose",) * len(self.graph.feedback_targets),
+            "ghosts": self.ghosts,
             "rate_function": "sigmoid",
             "loss": "squared_error",
             "biases": True,
-            "input_adaptation": adapting,
+            "input_adaptation": self.adapting,
             "dale": False,
             "lesion": 0.0,
             "initial_weights": {
-                "feedforward": tuple(gains),
-                "feedback": (3.0 if deep and aligning else 1.0,) * len(ones),
-                "ghost_forward": (ghost_gain,) * len(graph.into(graph.feedback_sources)),
-                "ghost_feedback": ones,
-                "ghost_bias": -2.0 if sparse else 0.0,
+                "feedforward": tuple(self.gain(*pair) for pair in self.graph.connections),
+                "feedback": (3.0 if self.deep and self.aligning else 1.0,) * n_feedback,
+                "ghost_forward": (1.0 if self.paired or not self.positive else 3.0,) * n_imitating,
+                "ghost_feedback": (1.0,) * n_feedback,
+                "ghost_bias": -2.0 if self.sparse else 0.0,
                 "ghost_distribution": "uniform",
-                "self_predicting": copies,
+                "self_predicting": self.copies,
             },
-        },
-        "protocol": {
+        }
+
+    def protocol_fields(self) -> dict[str, Any]:
+        """Return the fields of ``protocol``."""
+        time_step, prediction_steps, nudging_steps = self.steps()
+        waits = 100 if self.mirrors else 60 if self.calibrates and not self.copies else 0
+        return {
             "time_step": time_step,
             "prediction_steps": prediction_steps,
             "nudging_steps": nudging_steps,
-            "beta": beta,
-            "batch_size": batch,
-            "ghost_delay": int(sparse and protocol.get("prediction_steps") != 1),
+            "beta": self.beta(),
+            "batch_size": self.batch,
+            "ghost_delay": int(self.sparse and self.protocol.get("prediction_steps") != 1),
             "ghost_onset": 0,
             # W^f waits until ghosts that start at random are calibrated, and W^b has turned to it.
-            "feedforward_onset": 100 if mirrors else 60 if calibrates and not copies else 0,
-            "half_life": max(1, _IMAGES // batch) if adapting else 0,
-            "schedule": "inverse_time" if adapting else "exponential",
-            "normalised": adapting,
-            "following": following,
-            "calibration_steps": 6 if mirrors else 0,
+            "feedforward_onset": waits,
+            "half_life": max(1, _IMAGES // self.batch) if self.adapting else 0,
+            "schedule": "inverse_time" if self.adapting else "exponential",
+            "normalised": self.adapting,
+            "following": self.following,
+            "calibration_steps": 6 if self.mirrors else 0,
             # Each layer takes a few steps to come to rest.
-            "calibration_settling": max(8, 4 * (top - 1)),
+            "calibration_settling": max(8, 4 * (self.graph.n_layers - 1)),
             "calibration_noise": 0.3,
-            "private_feedback": private,
+            "private_feedback": self.private,
             "ghost_rate": 0.2,
-            "learning_rates": {
-                "feedforward": feedforward,
-                "bias": bias,
-                "ghost_forward": ghost_forward,
-                "ghost_bias": tuple(
-                    min(ghost_nearest.get(layer, 0.0), 0.1 if normalised else np.inf)
-                    if paired
-                    else 0.05 / noise * sparse
-                    for layer in graph.feedback_sources
-                ),
-                "ghost_feedback": tuple(cancellation(*pair) for pair in graph.feedback_connections),
-                "calibration": 0.5,
-                "feedback": tuple(learned(*pair) for pair in graph.feedback_connections),
-            },
-        },
-    }
+            "learning_rates": self.learning_rates(),
+        }
+
+    # -- phases -----------------------------------------------------------------------
+
+    def steps(self) -> tuple[float, int, int]:
+        """Return the time step, and the steps of both phases."""
+        top = self.graph.n_layers
+        if self.following == "copy":
+            # Ghosts that cancel from the first step need no time to learn in: it is enough that
+            # activity, and then an error, has reached all layers, in steps as long as they can be.
+            return 0.8, 2 * top, 2 * top + 2
+        return 0.5, 16 if self.deep else 12, 12
+
+    def beta(self) -> float:
+        """Return the strength of nudging."""
+        if self.follows:  # errors are exact if it is small; those that infer them need more
+            return 0.03 if self.following == "copy" else 0.7
+        return 1.0 if self.softmax else 3.0
+
+    def presented(self) -> float:
+        """Return by how much a presentation nudges, relative to beta 1 for 20 steps of tau / 2."""
+        time_step, _, nudging_steps = self.steps()
+        given = self.protocol.get
+        duration = given("nudging_steps", nudging_steps) * given("time_step", time_step)
+        return given("beta", self.beta()) * duration / 10
+
+    # -- initial weights --------------------------------------------------------------
+
+    def gain(self, pre: int, post: int) -> float:
+        """Return the gain of W^f."""
+        last = post == self.graph.n_layers
+        if pre == 0 and self.deep:
+            gain = 2.0
+        elif self.deep and self.aligning:
+            # W^f has to turn to a W^b that does not move, so it starts small, with large errors.
+            gain = 1.0 if last else 0.3
+        elif self.follows and pre == 0:
+            gain = 2.0
+        elif self.follows:
+            gain = 1.0 if last else 1.5 if self.grows else 3.0
+        elif self.deep:
+            gain = 2.0
+        else:
+            gain = 0.3 if last and self.paired else 1.0
+        small = self.softmax and self.paired  # errors of a softmax want larger weights
+        n_inputs, n_units = self.sizes[0], self.sizes[post]
+        if pre == 0 and self.adapting:
+            # As much drive as units of any number have from MNIST.
+            drive = max(_DRIVE * gain, 1.0 * self.softmax)
+            return drive * ((n_inputs + n_units) / (2 * n_inputs)) ** 0.5
+        if pre == 0 and small:
+            # Units see few features as well as many: their states vary by about 1.
+            return max(gain, (2 * (n_inputs + n_units) / n_inputs) ** 0.5)
+        return max(gain, 1.0 * small)
+
+    # -- learning rates ---------------------------------------------------------------
+
+    def learning_rates(self) -> dict[str, Any]:
+        """Return the learning rates of all projections."""
+        graph = self.graph
+        imitating, returning = graph.into(graph.feedback_sources), graph.feedback_connections
+        feedforward = self.rates.get("feedforward") or tuple(
+            self.hebbian(*pair) for pair in graph.connections
+        )
+        ghost_forward = self.rates.get("ghost_forward") or tuple(
+            self.imitation(*pair) for pair in imitating
+        )
+        nearest = _nearest(graph.connections, feedforward)
+        bias = tuple(nearest.get(layer, 0.0) for layer in range(1, graph.n_layers + 1))
+        if self.adapting and self.rates.get("feedforward") is None:
+            # The input of a bias is 1; beside hundreds of others it would hardly learn.
+            bias = (bias[0] * max(1.0, (1 + self.sizes[0]) / 100), *bias[1:])
+        ghost_nearest = _nearest(imitating, ghost_forward)
+        if self.paired:
+            largest = 0.1 if self.normalised else np.inf
+            ghost_bias = [min(ghost_nearest.get(k, 0.0), largest) for k in graph.feedback_sources]
+        else:
+            ghost_bias = [0.05 / self.noise * self.sparse] * len(graph.feedback_sources)
+        return {
+            "feedforward": feedforward,
+            "bias": bias,
+            "ghost_forward": ghost_forward,
+            "ghost_bias": tuple(ghost_bias),
+            "ghost_feedback": tuple(self.cancellation(*pair) for pair in returning),
+            "calibration": 0.5,
+            "feedback": tuple(self.feedback(*pair) for pair in returning),
+        }
+
+    def hebbian(self, pre: int, post: int) -> float:
+        """Return the rate of W^f."""
+        if self.follows:
+            rate = self._hebbian_followed(pre, post)
+        elif self.softmax and self.paired and (pre == 0 or post == self.graph.n_layers):
+            rate = self._hebbian_softmax(pre, post)
+        else:
+            rate = self._hebbian_paper(pre, post)
+        return rate * self.steepness / self.noise
+
+    def _hebbian_followed(self, pre: int, post: int) -> float:
+        """Where ghosts follow: a presentation moves W^f as far whatever beta and its length."""
+        first, between, last = (rate / self.presented() for rate in _FOLLOWED[self.following])
+        if pre == 0:
+            return first * (_MNIST * self._per_input() if self.adapting else 1.0)
+        if post == self.graph.n_layers:
+            rate = last * (0.1 if self.softmax else 1.0)
+        else:
+            rate = between * (0.3 if self.softmax else 1.0)
+        return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5)
+
+    def _hebbian_softmax(self, pre: int, post: int) -> float:
+        """By the paper's rules in MA: nothing bounds the linear outputs that a step moves."""
+        if pre == 0 and self.adapting:
+            return 500.0 * self._per_input() * self._between() * (0.3 if self.grows else 1.0)
+        if pre == 0:  # features between 0 and 1
+            return 250.0 / (1 + 0.25 * self.sizes[0]) * self._between()
+        classes = self.sizes[post]
+        # With many classes, most of what a step does is to forget.
+        strength = 0.1 * min(classes, (10 * classes) ** 0.5) if self.adapting else 0.05 * classes
+        return strength / (1 + 0.25 * self.sizes[pre])
+
+    def _hebbian_paper(self, pre: int, post: int) -> float:
+        """By the paper's rules otherwise."""
+        first, output = (4.0, 0.2) if self.paired else (1.0, 0.05)
+        if self.private:  # four times these in batches of 100, which makes them those of MA
+            averaged = min(self.batch, 100) ** np.log10(2)
+            first, output = averaged * first, averaged * output
+        if not self.paired and self.aligning:
+            # Fixed W^b stays as small as it was drawn, in wide layers above all, and so do the
+            # errors of the first layer.
+            first = 0.2 * self.sizes[1] ** 0.5
+        if post == self.graph.n_layers:
+            rate = 9.0 / self.sizes[pre] if self.deep and pre > 0 else output
+            # Wide layers would drive all output units to silence.
+            wide = self.adapting and not self.deep
+            return rate * min(1.0, 500 / self.sizes[pre]) if wide else rate
+        if pre > 0:
+            return 6.0 / self.sizes[pre] * self._between()
+        return first * (_MNIST * self._per_input() if self.adapting else 1.0) * self._between()
+
+    def _between(self) -> float:
+        """Every layer adds to the noise in the errors of those below, unless ghosts follow."""
+        return 1.0 / max(1, len(self.graph.feedback_sources) - 1)
+
+    def _per_input(self) -> float:
+        """By how much inputs that have adapted, and the bias, drive units: their number."""
+        return 1 / (1 + self.sizes[0])
+
+    def imitation(self, pre: int, post: int) -> float:
+        """Return the rate of V^f, eq. (3)."""
+        if not self.paired:
+            return 0.0
+        below = self.graph.below(post)
+        if self._normalises(pre):
+            return _NORMALISED / len(below) / self.noise
+        # In small layers all units may be active at once.
+        small = any(self.sizes[layer] < 100 for layer in self.graph.feedback_targets)
+        rate = (2.5 if self.deep or small else 4.0) * self.squares
+        # Adapted inputs have a mean square of 1, other rates of about 1/4.
+        weights = {0: 4 if self.adapting else 1}
+        return rate / sum(self.sizes[k] * weights.get(k, 1) for k in below) / self.noise
+
+    def cancellation(self, pre: int, post: int) -> float:
+        """Return the rate of V^b, eq. (4) and (6)."""
+        above = self.graph.above(pre)
+        linear = self.softmax and self.paired and post == self.graph.n_layers
+        if self._normalises(post, linear):
+            rate = _NORMALISED / len(above)
+        else:
+            rate = 20.0 if self.positive else 5.0
+            if self.paired:
+                rate = 4.0 if self.deep else 2.0
+            if self.softmax and (self.paired or self.positive):  # linear outputs have no bounds
+                rate /= 4
+            n_ghosts = dict(zip(self.graph.feedback_sources, self.ghosts, strict=True))
+            rate *= self.squares / sum(n_ghosts[layer] for layer in above)
+        return rate / self.noise if self.paired else rate  # MB needs it fast, within each image
+
+    def _normalises(self, layer: int, linear: bool = False) -> bool:
+        """Tell whether rules are relative to the power of the rates of these units."""
+        function = LINEAR if linear else rate_function(self.function)
+        suited = self.private or not bounded(function.function)
+        return self.normalised and layer > 0 and suited
+
+    def feedback(self, pre: int, post: int) -> float:
+        """Return the rate of W^b where it learns."""
+        kinds = self.network.get("feedback", ("transpose",))
+        place = self.graph.feedback_targets.index(pre) if len(kinds) > 1 else 0
+        # A mirror averages over noise, of about a thousand images with as many units as images.
+        return _MIRROR if kinds[place] == "mirror" else 0.2 / self.sizes[post] / self.noise
 
 
 def bounded(function: Callable[[np.ndarray], np.ndarray]) -> bool:

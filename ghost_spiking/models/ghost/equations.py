@@ -175,8 +175,9 @@ dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / tau_post 
     cancellation = """
 dw/dt = eta * prediction_post * error_post * rate_pre / tau_post : 1 (clock-driven)
 """
-    #: The same two where rates are not bounded (not in the paper): relative to the sum of squared
-    #: pre-synaptic rates, so that a step stays below the difference that it is to remove.
+    #: The same two where rates are not bounded, or each image of a mini-batch has its own changes
+    #: (not in the paper): relative to the sum of squared pre-synaptic rates, so that a step stays
+    #: below the difference that it is to remove.
     normalised_imitation = """
 dw/dt = eta * prediction_post * (pyramidal_post - g_post) * rate_pre / (1 + power_pre) / tau_post \
 : 1 (clock-driven)

@@ -193,7 +193,9 @@ class GhostPopulations(GhostEquations):
     def _normalised(self, specification: Specification, function: Any, layer: int = 1) -> bool:
         """Tell whether rules of ghosts are relative to the power of such pre-synaptic rates."""
         protocol: Any = specification.protocol
-        return protocol.normalised and layer > 0 and not bounded(function.function)
+        # V^b of MB has to be fast, within each image, however many ghosts are active.
+        suited = protocol.private_feedback or not bounded(function.function)
+        return protocol.normalised and layer > 0 and suited
 
     def _with_power(self, specification: Specification) -> list[str]:
         """Return populations whose rates are pre-synaptic in a normalised rule of ghosts."""

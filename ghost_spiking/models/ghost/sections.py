@@ -166,7 +166,7 @@ class GhostProtocol(Protocol):
         in inverse proportion to the number of presentations, which suits any number of epochs.
     normalised : bool
         Whether rules of ghosts are relative to the sum of squared pre-synaptic rates, where these
-        are not bounded; not in the paper.
+        are not bounded, and where feedback is private; not in the paper.
     following : {"none", "copy", "local"}
         How ghosts follow W^f in the nudging phase (MA only; not in the paper, which has none):
         they copy their partner's change, or infer it from how far the partner's state has moved

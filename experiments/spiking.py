@@ -37,7 +37,7 @@ NETWORKS = {
     "lif": (LIF, 20),
     "bernoulli": ({"spikes": "bernoulli"}, 20),
     "lif, alignment": (LIF | {"feedback": "alignment"}, 10),
-    "lif, two hidden layers of 300": (LIF | {"sizes": (784, 300, 300, 10)}, 10),
+    "lif, two hidden layers of 300": (LIF | {"sizes": (784, 300, 300, 10)}, 20),
     "lif, MB": (LIF | {"model": "MB"}, 10),
     "lif, 8 bits": (LIF | {"weight_bits": 8}, 20),
     "lif, 6 bits": (LIF | {"weight_bits": 6}, 20),

@@ -137,6 +137,8 @@ class Specification(Section):
             suited = model.spiking_defaults(graph, spikes)
             network = _merge(suited.get("network", {}), network)
             protocol = _merge(suited.get("protocol", {}), protocol)
+            left_out = suited.get("spikes", {}).keys() - spikes.model_fields_set
+            spikes = spikes.model_copy(update={key: suited["spikes"][key] for key in left_out})
         default = model.defaults(graph, network, protocol)
         specification = cls(
             network=_validate("network", model.network, _merge(default["network"], network)),

@@ -302,6 +302,8 @@ class Population:
         Whether there is a replica for each image; otherwise there is one for all.
     pool : Pool or None
         Neurons that stand for its units.
+    partner : str
+        The population, of as many units, whose noise its units share if spikes are to; or none.
 
     Examples
     --------
@@ -323,6 +325,7 @@ class Population:
     order: int = 0
     replicated: bool = True
     pool: Pool | None = None
+    partner: str = ""
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Model:
         Returns
         -------
         dict
-            As `defaults`, but with any fields only.
+            As `defaults`, but with any fields only, and those of ``spikes`` too.
         """
         return {}
 

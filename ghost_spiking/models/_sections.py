@@ -84,7 +84,7 @@ class Network(Section):
     biases: Flag
     input_adaptation: Flag = False
     weight_bits: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
-    weight_range: Positive = 8.0
+    weight_range: Positive = 3.0
     initial_weights: InitialWeights
 
     @field_validator("rate_function")

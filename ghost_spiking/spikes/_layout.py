@@ -257,8 +257,8 @@ class _Wrapper:
             replicated=False,
         )
         populations = [
-            self._population(item, stream) if item.name in self.senders else item
-            for stream, item in enumerate(old.populations, start=_STREAMS)
+            self._population(item) if item.name in self.senders else item
+            for item in old.populations
         ]
         return replace(
             old,
@@ -301,7 +301,7 @@ class _Wrapper:
             return line.replace(f"{match[1]}_{side}", f"raw_{match[1]}_{side}", 1)
         return line
 
-    def _population(self, item: Population, stream: int) -> Population:
+    def _population(self, item: Population) -> Population:
         spikes = self.spikes
         if isinstance(spikes, Change):
             return replace(
@@ -312,6 +312,9 @@ class _Wrapper:
                 updates=joined(item.updates, "after_groups", "received = spikes"),
             )
         assert isinstance(spikes, RandomSpikes)
+        names = [other.name for other in self.old.populations]
+        shared = item.partner in self.senders and spikes.shared_noise
+        stream = _STREAMS + names.index(item.partner if shared else item.name)
         text = with_spikes(item.equations, "smoothed")
         states = list(item.states)
         parameters: dict[str, float] = dict(item.parameters)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from .._checks import Count, NotNegative, Number, Positive, Section, message
+from .._checks import Count, Flag, NotNegative, Number, Positive, Section, message
 from ..exceptions import SpecificationError
 
 __all__ = [
@@ -60,6 +60,9 @@ class RandomSpikes(Spikes, ABC):
         Neurons of a unit.
     synaptic_time, trace_time : float
         As for `Poisson`.
+    shared_noise : bool
+        Whether units that have a partner, as ghosts of MA have, share its noise: both have the
+        same random numbers, as from a common input, and spike alike when their states are alike.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class RandomSpikes(Spikes, ABC):
     neurons: Count
     synaptic_time: Positive = 10.0
     trace_time: Positive = 15.0
+    shared_noise: Flag = False
 
     @property
     @abstractmethod
@@ -114,6 +118,8 @@ class Poisson(_Counted):
     trace_time : float
         Time constant of each of the two stages of the trace that spikes leave for the learning
         rules, in ms.
+    shared_noise : bool
+        As for `RandomSpikes`.
 
     Examples
     --------
@@ -144,7 +150,7 @@ class Bernoulli(_Counted):
 
     Attributes
     ----------
-    neurons, peak_rate, synaptic_time, trace_time
+    neurons, peak_rate, synaptic_time, trace_time, shared_noise
         As for `Poisson`; no neuron fires more than once in a time step.
 
     Examples
@@ -187,7 +193,7 @@ class LIF(RandomSpikes):
         What drives them, ``offset + gain * s``, in mV.
     noise : float
         Standard deviation that the noise gives to a membrane without threshold, in mV.
-    synaptic_time, trace_time : float
+    synaptic_time, trace_time, shared_noise
         As for `Poisson`.
 
     Examples

@@ -52,13 +52,14 @@ class SpikingOracle:
                  trace_time=3.0, neurons=1, peak=1.0, levels=16, lif=None, uniform=None,
                  lif_noise=None, lif_start=None, eta_W=None, eta_bW=None, eta_Vf=None,
                  eta_bV=None, eta_Vb=None, half_life=0, ghost_delay=0, ghost_rate=0.5,
-                 private=False, following="none"):  # fmt: skip
+                 private=False, normalised=False, following="none"):  # fmt: skip
         assert mechanism in ("poisson", "bernoulli", "lif", "change")
         assert model in ("MA", "MB")
         assert feedback in ("transpose", "alignment")
         assert following in ("none", "copy", "local")
         assert model == "MA" or following == "none"
         assert model == "MB" or not private
+        assert private or not normalised
         self.mechanism, self.model, self.feedback = mechanism, model, feedback
         self.P, self.K = prediction_steps, nudging_steps
         self.dt, self.k, self.beta = dt, dt / tau, beta
@@ -72,6 +73,8 @@ class SpikingOracle:
         self.half_life = half_life
         self.ghost_delay, self.ghost_rate = ghost_delay, ghost_rate
         self.private, self.following = private, following
+        # V_b is relative to the sum of the squares of what its ghosts send in this step
+        self.normalised = normalised
         self.w = {name: {l: np.array(m, float) for l, m in group.items()} for name, group in
                   weights.items()}  # fmt: skip
         self.L = max(self.w["W_f"])
@@ -185,6 +188,9 @@ class SpikingOracle:
         dg = {l: -g[l] + current["ghost up", l] + w["b_V"][l] for l in g}
 
         changes, own = self.changes(n, raw_e, s, g, pre) if learn else ((), {})
+        if self.normalised:
+            power = {l: (spikes[self.ghost[l + 1]] ** 2).sum(axis=1) for l in own}
+            own = {l: change / (1 + power[l])[:, None, None] for l, change in own.items()}
         for name, l, change in changes:
             if name in learn:
                 w[name][l] = w[name][l] + k * change

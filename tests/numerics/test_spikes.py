@@ -38,7 +38,9 @@ VARIANTS = {
     "MA": {"following": "none"},
     "MA, copy": {"following": "copy"},
     "MA, local, alignment": {"following": "local", "feedback": "alignment"},
+    "MA, noise of their own": {"following": "copy", "shared_noise": False},
     "MB": {"model": "MB", "ghosts": 3, "ghost_delay": 1},
+    "MB, private": {"model": "MB", "ghosts": 3, "private_feedback": True, "normalised": True},
 }
 
 
@@ -46,6 +48,10 @@ def numbers_of(specification, seed):
     """Return what feeds the oracle the random numbers of the engine, by what they are for."""
     streams = {item.name: 128 + k for k, item in enumerate(specification.model.layout(
         specification).populations)}  # fmt: skip
+    if getattr(specification.spikes, "shared_noise", False):
+        streams |= {
+            f"ghost_{layer}": streams[f"pyramidal_{layer}"] for layer in range(2, len(SIZES))
+        }
     batch = specification.protocol.batch_size
 
     def neurons(shape):
@@ -106,6 +112,7 @@ def oracle_of(specification, weights, seed):
         ghost_delay=protocol.ghost_delay,
         ghost_rate=protocol.ghost_rate,
         private=protocol.private_feedback,
+        normalised=protocol.normalised,
         following=protocol.following,
         **numbers_of(specification, seed),
     )  # fmt: skip
@@ -113,6 +120,9 @@ def oracle_of(specification, weights, seed):
 
 def make(mechanism, batch, **fields):
     spikes = {"mechanism": mechanism} | MECHANISMS[mechanism]
+    if "shared_noise" in fields and mechanism != "change":
+        spikes["shared_noise"] = fields["shared_noise"]
+    fields.pop("shared_noise", None)
     specification = Specification.create(
         sizes=SIZES, batch_size=batch, spikes=spikes, half_life=4, **(FIELDS | fields)
     )

@@ -92,13 +92,16 @@ class GhostModel(GhostProjections, Model):
         """Return values for random spikes, see `Model.spiking_defaults`.
 
         Phases are long enough to average over, nudging is strong enough to be seen, and ghosts
-        start as copies of their partners.
+        start as copies of their partners. The noise of ten output units and their ghosts may
+        differ; that of hundreds in a hidden layer would drown the errors below.
         """
         if not spikes.random:
             return {}
+        deep = len(graph.feedback_sources) > 1
         protocol = {"time_step": 0.25, "prediction_steps": 24, "nudging_steps": 24, "beta": 6.0}
         network = {"initial_weights": {"self_predicting": True}} if self.paired else {}
-        return {"network": network, "protocol": protocol}
+        shared = {"shared_noise": self.paired and deep}
+        return {"network": network, "protocol": protocol, "spikes": shared}
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
         """Refuse choices that exclude each other, see `Model.check_given`."""

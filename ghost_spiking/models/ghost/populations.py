@@ -163,6 +163,7 @@ class GhostPopulations(GhostEquations):
             links=links,
             updates={"after_groups": "\n".join(notes)} if notes else {},
             drawn={"intact": Silenced(network.lesion)} if network.lesion else {},
+            partner=f"pyramidal_{layer}" if self.paired else "",
         )
 
     def ghost_rate_function(self, network: Any, layer: int) -> Any:

@@ -312,9 +312,9 @@ class _Wrapper:
                 updates=joined(item.updates, "after_groups", "received = spikes"),
             )
         assert isinstance(spikes, RandomSpikes)
-        names = [other.name for other in self.old.populations]
+        order = [other.name for other in self.old.populations]
         shared = item.partner in self.senders and spikes.shared_noise
-        stream = _STREAMS + names.index(item.partner if shared else item.name)
+        stream = _STREAMS + order.index(item.partner if shared else item.name)
         text = with_spikes(item.equations, "smoothed")
         states = list(item.states)
         parameters: dict[str, float] = dict(item.parameters)

@@ -91,8 +91,9 @@ def backpropagate(
         state = np.sum(inputs, axis=0)
         if network.biases:
             state = state + weights[f"bias_{layer}"][:, 0]
+        state = network.gain_of(layer) * state
         rate[layer] = functions[layer].function(state)
-        slope[layer] = functions[layer].derivative(state)
+        slope[layer] = network.gain_of(layer) * functions[layer].derivative(state)
     errors = {top: np.eye(network.sizes[-1])[labels] - outputs(network, state)}
     for layer in range(top - 1, 0, -1):
         errors[layer] = np.sum(

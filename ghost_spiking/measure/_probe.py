@@ -234,20 +234,23 @@ class Probe:
         protocol = self.specification.protocol
         prediction = protocol.prediction_steps if prediction_steps is None else prediction_steps
         nudging = protocol.nudging_steps if nudging_steps is None else nudging_steps
-        # One step more shows where the last one has led.
-        specification = self.specification.replace(
-            prediction_steps=prediction,
-            nudging_steps=nudging + 1,
-            beta=protocol.beta if beta is None else beta,
+        # One step more shows where the last one has led. Phases may be too short to learn in.
+        shown = protocol.model_copy(
+            update={
+                "prediction_steps": prediction,
+                "nudging_steps": nudging + 1,
+                "beta": protocol.beta if beta is None else beta,
+            }
         )
+        specification = self.specification.model_copy(update={"protocol": shown})
         with alone():
             for signals in self._signals.values():
                 for signal in signals:
                     self._monitors[signal.key].active = not only or signal.name == only
             self._present(weights, specification, n_images, learn=False)
-            shown = slice(prediction + nudging + 1)  # and no phase after these
+            wanted = slice(prediction + nudging + 1)  # and no phase after these
             return {
-                name: self._by_image(name, n_images)[shown]
+                name: self._by_image(name, n_images)[wanted]
                 for name, monitor in self._monitors.items()
                 if monitor.active
             }

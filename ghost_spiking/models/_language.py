@@ -172,7 +172,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class CopyOf:
-    """What another projection, further ahead in the layout, starts with.
+    """What another projection, further ahead in the layout, starts with, times a gain.
 
     Examples
     --------
@@ -183,6 +183,7 @@ class CopyOf:
 
     projection: str
     transposed: bool = False
+    gain: float = 1.0
 
     def draw(
         self,
@@ -192,10 +193,12 @@ class CopyOf:
     ) -> np.ndarray:
         """Return weights, see `Start`."""
         weights = drawn[self.projection]
-        return (weights.T if self.transposed else weights).copy()
+        weights = (weights.T if self.transposed else weights).copy()
+        return weights if self.gain == 1 else self.gain * weights
 
     def __str__(self) -> str:
-        return f"copy of {'the transpose of ' * self.transposed}{self.projection}"
+        times = "" if self.gain == 1 else f"{self.gain:.4g} times the "
+        return f"{times}copy of {'the transpose of ' * self.transposed}{self.projection}"
 
 
 @dataclass(frozen=True)

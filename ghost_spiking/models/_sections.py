@@ -124,6 +124,17 @@ class Network(Section):
             return LINEAR
         return rate_function(self.rate_function)
 
+    def gain_of(self, layer: int) -> float:
+        """Return the state that a layer's units come to, relative to their input from below.
+
+        Examples
+        --------
+        >>> from ghost_spiking import Specification
+        >>> Specification.create(sizes=(4, 3, 2)).network.gain_of(1)
+        1.0
+        """
+        return 1.0
+
 
 class LearningRates(Section):
     """Learning rates, multiplied by dt/tau in every time step; 0 switches learning off.

@@ -12,30 +12,26 @@ difference of the products of rates in the two phases. Numbers in brackets are t
 rho is the hard sigmoid clip(s, 0, 1), and states are kept between 0 and 1, so rho(s) = s and
 its slope is 1. Presentations start from rest, with the free phase long enough to settle, where
 the paper keeps the state of each image from one epoch to the next.
+
+With ``symmetric``, a third phase starts from the free state and pulls the output the other way
+(Laborieux et al. 2021, eq. (8)), which leaves an error of the order of beta^2:
+
+    Delta W_ij = eta / (2 beta) * (rho_i rho_j at beta - rho_i rho_j at -beta)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._checks import Flag
 from ..exceptions import SpecificationError
-from ..graph import Graph, projection_name
-from ._language import (
-    BIAS_UNIT,
-    STIMULUS,
-    TARGETS,
-    Constant,
-    Layout,
-    Phase,
-    Population,
-    Projection,
-    Readout,
-    Signal,
-    Uniform,
-)
-from ._model import Model
+from ..graph import Graph
+from ._language import Phase, Population, Signal
+from ._once import ChangesOnce
 from ._registry import register
+from ._sections import Protocol
 
 if TYPE_CHECKING:
     from ..specification import Specification
@@ -43,9 +39,30 @@ if TYPE_CHECKING:
 __all__ = ["EquilibriumPropagation"]
 
 
+class EquilibriumProtocol(Protocol):
+    """How images are presented; the common fields are those of `Protocol`.
+
+    Attributes
+    ----------
+    symmetric : bool
+        Whether a third phase, as long as the second, pulls the output the other way.
+
+    Examples
+    --------
+    >>> from ghost_spiking import Specification
+    >>> specification = Specification.create(
+    ...     sizes=(4, 3, 2), model="equilibrium_propagation", symmetric=True
+    ... )
+    >>> [phase.name for phase in specification.layout.phases]
+    ['free', 'nudged', 'opposite', 'change']
+    """
+
+    symmetric: Flag = False
+
+
 @register
-class EquilibriumPropagation(Model):
-    """Equilibrium propagation with one sign of beta, any number of hidden layers.
+class EquilibriumPropagation(ChangesOnce):
+    """Equilibrium propagation, any number of hidden layers.
 
     Examples
     --------
@@ -60,24 +77,11 @@ class EquilibriumPropagation(Model):
     name = "equilibrium_propagation"
     summary = "symmetric weights, a free and a nudged phase, one contrastive change of weights"
     citation = "Scellier & Bengio (2017)"
+    protocol = EquilibriumProtocol
 
-    protocol_unit = """
-step : integer (linked)
-prediction_steps : integer (constant, shared)
-nudging_steps : integer (constant, shared)
-tau : second (constant, shared)
-beta : 1 (constant, shared)
-nudge = int(step >= prediction_steps) : 1 (shared)
-ended = int(step == prediction_steps + nudging_steps) : 1 (shared)
-"""
-    gates = """
-step : integer (linked)
-prediction_steps : integer (linked)
-tau : second (linked)
-beta : 1 (linked)
-nudge : 1 (linked)
-ended : 1 (linked)
-"""
+    first, second = "free", "nudged"
+    equation = "(20)"
+
     #: Eq. (6); `free` keeps the rate at the end of the free phase.
     hidden = """
 ds/dt = (-s + bottom_up + top_down) / tau : 1
@@ -88,32 +92,46 @@ free : 1
 ds/dt = (-s + bottom_up + nudge * beta * (target - s)) / tau : 1
 rate = s : 1 (constant over dt)
 free : 1
-target : 1 (linked)
-"""
-    bottom_up = """
-bottom_up = feedforward + bias : 1
-"""
-    bottom_up_without_bias = """
-bottom_up = feedforward : 1
 """
     remember = "free = free + int(step == prediction_steps) * (s - free)"
     keep_in_bounds = "s = clip(s, 0, 1)"
-    bias_unit = "rate = 1.0 : 1 (constant over dt)"
 
     #: Eq. (20), once, after the nudged phase.
-    contrastive = """
+    hebbian = """
 dw/dt = eta * ended_post / beta_post * (rate_post * rate_pre - free_post * free_pre) / dt : 1 \
 (clock-driven)
 """
     #: The same where the pre-synaptic rate is clamped.
-    contrastive_clamped = """
+    bias_rule = """
 dw/dt = eta * ended_post / beta_post * (rate_post - free_post) * rate_pre / dt : 1 (clock-driven)
 """
-    drive = """
-{into}_post = w * rate_pre : 1 (summed)
-eta : 1 (constant, shared)
+    #: With a third phase: it starts where the free one has ended, and the other way round.
+    symmetric_unit = (
+        ChangesOnce.protocol_unit.partition("nudge =")[0]
+        + """
+nudge = int(step >= prediction_steps) - 2 * int(step >= prediction_steps + nudging_steps) \
+: 1 (shared)
+last = int(step == prediction_steps + nudging_steps - 1) : 1 (shared)
+ended = int(step == prediction_steps + 2 * nudging_steps) : 1 (shared)
 """
-    drive_backwards = """
+    )
+    positive = """
+positive : 1
+last : 1 (linked)
+"""
+    start_again = """
+positive = positive + last * (s - positive)
+s = s + last * (free - s)
+"""
+    symmetric_hebbian = """
+dw/dt = eta * ended_post / (2 * beta_post) \
+* (positive_post * positive_pre - rate_post * rate_pre) / dt : 1 (clock-driven)
+"""
+    symmetric_bias_rule = """
+dw/dt = eta * ended_post / (2 * beta_post) * (positive_post - rate_post) * rate_pre / dt : 1 \
+(clock-driven)
+"""
+    symmetric_feedback = """
 top_down_pre = w * rate_post : 1 (summed)
 """
 
@@ -169,100 +187,51 @@ top_down_pre = w * rate_post : 1 (summed)
 
     # -- the network ------------------------------------------------------------------
 
-    def layout(self, specification: Specification) -> Layout:
-        """Return the network's populations and projections."""
-        network, protocol = specification.network, specification.protocol
-        top = network.n_layers
-        layers = range(1, top + 1)
-        bias_unit = Population(BIAS_UNIT, 1, self.bias_unit, description="unit with rate 1")
-        rates = protocol.learning_rates.bias
-        return Layout(
-            n_inputs=network.sizes[0],
-            n_outputs=network.sizes[-1],
-            batch_size=protocol.batch_size,
-            phases=(
-                Phase("free", protocol.prediction_steps),
-                Phase("nudged", protocol.nudging_steps),
-                Phase("change", 1),
-            ),
-            populations=(
-                self.protocol_population(specification),
-                *(self.layer(specification, layer) for layer in layers),
-                *([bias_unit] if network.biases else []),
-            ),
-            projections=(
-                *(self.feedforward(specification, *pair) for pair in network.connections),
-                *(
-                    Projection(
-                        f"bias_{layer}",
-                        BIAS_UNIT,
-                        f"layer_{layer}",
-                        self.contrastive_clamped + self.drive.format(into="bias"),
-                        Constant(0.0),
-                        eta=eta,
-                        rate_field="bias",
-                        phase="change",
-                        equation="(20)",
-                    )
-                    for layer, eta in (enumerate(rates, start=1) if network.biases else ())
-                ),
-            ),
-            readout=Readout(f"layer_{top}", "s", "step == prediction_steps - 1"),
-        )
+    def phases(self, specification: Specification) -> tuple[Phase, ...]:
+        """Return the phases before the last step."""
+        protocol: Any = specification.protocol
+        opposite = Phase("opposite", protocol.nudging_steps)
+        return (*super().phases(specification), *([opposite] if protocol.symmetric else []))
 
-    def protocol_population(self, specification: Specification) -> Population:
-        """Return the unit that opens and closes the gates of the phases."""
-        protocol = specification.protocol
-        return Population(
-            "protocol",
-            1,
-            self.protocol_unit,
-            description="gates of the phases",
-            links={"step": f"{STIMULUS}.step"},
-            parameters={
-                "prediction_steps": protocol.prediction_steps,
-                "nudging_steps": protocol.nudging_steps,
-                "tau": specification.dt / protocol.time_step,
-                "beta": protocol.beta,
-            },
-            replicated=False,
-        )
+    def protocol_equations(self, specification: Specification) -> str:
+        """Return the equations of the gates."""
+        protocol: Any = specification.protocol
+        return self.symmetric_unit if protocol.symmetric else self.protocol_unit
 
     def layer(self, specification: Specification, layer: int) -> Population:
-        """Return the units of a layer, eq. (6)."""
-        network = specification.network
-        output = layer == network.n_layers
-        names = ("step", "prediction_steps", "tau", "beta", "nudge", "ended")
-        links = {name: f"protocol.{name}" for name in names}
-        bottom_up = self.bottom_up if network.biases else self.bottom_up_without_bias
-        return Population(
-            f"layer_{layer}",
-            network.sizes[layer],
-            (self.output if output else self.hidden) + bottom_up + self.gates,
-            description=f"units, {'output' if output else 'hidden'}",
-            states=("s",),
-            links=links | ({"target": f"{TARGETS}.rate"} if output else {}),
-            updates={"start": self.remember, "after_groups": self.keep_in_bounds},
-        )
+        """Return the units of a layer."""
+        protocol: Any = specification.protocol
+        found = super().layer(specification, layer)
+        links = {"last": "protocol.last"} if protocol.symmetric else {}
+        return replace(found, links=dict(found.links) | links)
 
-    def feedforward(self, specification: Specification, pre: int, post: int) -> Projection:
-        """Return the symmetric weights of one connection."""
-        network = specification.network
-        place = network.connections.index((pre, post))
-        text = self.contrastive if pre else self.contrastive_clamped
-        text += self.drive.format(into="feedforward") + self.drive_backwards * (pre > 0)
-        gain = network.initial_weights.feedforward[place]
-        return Projection(
-            projection_name("feedforward", pre, post),
-            f"layer_{pre}" if pre else STIMULUS,
-            f"layer_{post}",
-            text,
-            Uniform.glorot(network.sizes[pre], network.sizes[post], gain),
-            eta=specification.protocol.learning_rates.feedforward[place],
-            rate_field="feedforward",
-            phase="change",
-            equation="(20)",
-        )
+    def equations(self, specification: Specification, layer: int) -> str:
+        """Return the equations of a layer's units."""
+        protocol: Any = specification.protocol
+        text = self.output if layer == specification.network.n_layers else self.hidden
+        return text + self.positive * protocol.symmetric
+
+    def updates(self, specification: Specification, layer: int) -> dict[str, str]:
+        """Return what keeps the free state, and all states between 0 and 1."""
+        protocol: Any = specification.protocol
+        after = self.keep_in_bounds + self.start_again * protocol.symmetric
+        return {"start": self.remember, "after_groups": after}
+
+    def rule(self, specification: Specification, pre: int, post: int) -> str:
+        """Return the rule of a connection; the input is the same in all phases."""
+        protocol: Any = specification.protocol
+        if protocol.symmetric:
+            return self.symmetric_hebbian if pre else self.symmetric_bias_rule
+        return self.hebbian if pre else self.bias_rule
+
+    def bias_rule_of(self, specification: Specification) -> str:
+        """Return the rule of biases."""
+        protocol: Any = specification.protocol
+        return self.symmetric_bias_rule if protocol.symmetric else self.bias_rule
+
+    def returning(self, specification: Specification, pre: int, post: int) -> str:
+        """Return the sum that the same weights carry backwards."""
+        return self.symmetric_feedback if pre else ""
 
     # -- looking ----------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class RandomSpikes(Spikes, ABC):
     synaptic_time, trace_time : float
         As for `Poisson`.
     shared_noise : bool
-        Whether units that have a partner, as ghosts of MA have, share its noise: both have the
+        Whether units that have a partner in the model share its noise: both have the
         same random numbers, as from a common input, and spike alike when their states are alike.
 
     Examples

@@ -14,6 +14,9 @@ The free phase (beta = 0) starts from zero, the nudged one from where the free o
 
 the mean over the images of a mini-batch, and b_i likewise with rho(u_j) = 1.
 
+With ``symmetric`` (Laborieux et al. 2021), a third phase goes from the free state too, with -beta
+for beta, as long as the second, and the change is the difference of both over 2 beta.
+
 Of what the paper leaves open: the rates of the input are what is given (its hard sigmoid would
 leave pixels between 0 and 1 as they are). With the hard sigmoid, rho(u) = u between 0 and 1, the
 states are kept there after each step, as in section 5.2, and rho' is 1 on both bounds: with 0, a
@@ -63,7 +66,7 @@ class EquilibriumPropagation:
     """
 
     def __init__(self, W, b=None, *, rho="hard_sigmoid", epsilon=0.5, beta=1.0, free_steps=20,
-                 nudged_steps=4, eta=0.1):  # fmt: skip
+                 nudged_steps=4, symmetric=False, eta=0.1):  # fmt: skip
         self.W = {key: np.array(matrix, float) for key, matrix in W.items()}
         self.b = {layer: np.array(bias, float) for layer, bias in (b or {}).items()}
         self.L = max(l for _, l in W)
@@ -72,6 +75,7 @@ class EquilibriumPropagation:
         self.clips = rho == "hard_sigmoid"
         self.epsilon, self.beta, self.eta = epsilon, beta, eta
         self.free_steps, self.nudged_steps = free_steps, nudged_steps
+        self.symmetric = symmetric
         #: States at every step of the last presentation, from its beginning to its end.
         self.free, self.nudged = [], []
 
@@ -145,7 +149,14 @@ class EquilibriumPropagation:
         """Run both phases for a mini-batch, and give the changes without eta."""
         self.free = self.settle(x, self.rest(len(x)), self.free_steps)
         self.nudged = self.settle(x, self.free[-1], self.nudged_steps, y)
-        return self.contrast(x, self.free[-1], self.nudged[-1])
+        if not self.symmetric:
+            return self.contrast(x, self.free[-1], self.nudged[-1])
+        beta = self.beta
+        self.beta = -beta
+        opposite = self.settle(x, self.free[-1], self.nudged_steps, y)
+        self.beta = beta
+        both = self.contrast(x, opposite[-1], self.nudged[-1])
+        return {key: change / 2 for key, change in both.items()}
 
     def learn(self, x, y):
         """Present a mini-batch, then change the weights; give the responses of the free phase."""

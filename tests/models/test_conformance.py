@@ -140,9 +140,10 @@ def test_numbers_are_no_part_of_the_program(model):
     """Everything but sizes and structure is given to the program when it starts."""
     specification = make(model, 4)[0]
     protocol = specification.protocol
+    step = {} if protocol.time_step == 1 else {"time_step": protocol.time_step / 2}
     other = specification.replace(
         beta=protocol.beta / 2,
-        time_step=protocol.time_step / 2,
+        **step,
         prediction_steps=protocol.prediction_steps + 1,
         nudging_steps=protocol.nudging_steps + 1,
         learning_rates={"feedforward": 0.01, "bias": 0.02},

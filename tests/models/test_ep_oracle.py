@@ -198,3 +198,16 @@ def test_it_learns():
     before = net.cost({net.L: net.respond(x)}, y).mean()
     net.run(x, y, np.tile(np.arange(6), 200), 6)
     assert net.cost({net.L: net.respond(x)}, y).mean() < 0.05 * before
+
+
+@pytest.mark.parametrize("rho", RHOS)
+def test_nudging_to_both_sides_leaves_the_square_of_beta(rho):
+    """Laborieux et al. (2021): half the sum of two one-sided updates, with beta and -beta."""
+    net, x, y = make(rho, CHAIN, free_steps=150, nudged_steps=60, beta=0.1)
+    one = {}
+    for net.beta in (0.1, -0.1):
+        one[net.beta] = net.present(x, y)
+    net.beta, net.symmetric = 0.1, True
+    both = net.present(x, y)
+    for key, change in both.items():
+        np.testing.assert_allclose(change, (one[0.1][key] + one[-0.1][key]) / 2, atol=1e-12)

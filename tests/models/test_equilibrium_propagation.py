@@ -7,7 +7,7 @@ from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.datasets import load
 from ghost_spiking.exceptions import SpecificationError
 
-from .conformance import make
+from .conformance import ORACLES, make
 
 
 @pytest.mark.parametrize("field", [{"rate_function": "tanh"}, {"loss": "cross_entropy"}])
@@ -30,6 +30,18 @@ def test_weights_stay_until_the_presentation_ends():
     simulation.present(images, labels, nudge=False)
     for name, weight in weights.items():
         np.testing.assert_array_equal(simulation.weights[name], weight)
+
+
+@pytest.mark.parametrize("engine", ["dense", "synapses"])
+def test_nudging_to_both_sides_agrees_with_the_oracle(engine):
+    case = make("equilibrium_propagation", 4 if engine == "dense" else 1, symmetric=True)
+    specification, weights, images, labels, order = case
+    simulation = Simulation(
+        specification, engine=engine, weights=weights, device="numpy", precision="float64"
+    )
+    simulation.present(images, labels, order=order)
+    for name, weight in ORACLES["equilibrium_propagation"](*case).items():
+        np.testing.assert_allclose(simulation.weights[name], weight, atol=1e-10, err_msg=name)
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ the step: rates and sums are computed first, then weights move, then states.
 
 from __future__ import annotations
 
+from .. import _softmax
+
 __all__ = ["GhostEquations"]
 
 
@@ -102,17 +104,15 @@ target : 1 (linked)
 beta : 1 (linked)
 """
     #: The same for the cross-entropy of softmax(s), where rho(s) = s. The sum of the softmax is
-    #: computed by a unit that all output units project to, and divides by what it sends back; it
-    #: is zero only in replicas without an image. Beyond the bounds of clip, softmax is 0 or 1.
-    cross_entropy = """
-error = nudge * beta * (target - exponential / (normaliser + 1e-30)) : 1
-exponential = exp(clip(s, -60, 60)) : 1 (constant over dt)
-target : 1 (linked)
+    #: computed by a unit that all output units project to, and divides by what it sends back.
+    cross_entropy = f"""
+error = nudge * beta * ({_softmax.ERROR}) : 1
+{_softmax.FORMING}target : 1 (linked)
 beta : 1 (linked)
 """
     normaliser = ""
-    normalising = "total_post = exponential_pre : 1 (summed)"
-    division = "normaliser_post = total_pre : 1 (summed)"
+    normalising = _softmax.NORMALISING
+    division = _softmax.DIVISION
 
     #: Eq. (2), ghost units.
     ghost = """

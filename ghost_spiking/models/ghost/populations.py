@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .. import _softmax
 from .._language import BIAS_UNIT, STIMULUS, TARGETS, Population, Silenced
 from ._defaults import bounded
 from .equations import GhostEquations
@@ -180,10 +181,7 @@ class GhostPopulations(GhostEquations):
         return [Population(BIAS_UNIT, 1, self.bias_unit, description="unit with rate 1")]
 
     def _normaliser(self) -> Population:
-        # One step of order earlier, so that the sum is there before it divides.
-        return Population(
-            "normaliser", 1, self.normaliser, description="sum of the softmax", order=-1
-        )
+        return _softmax.normaliser(self.normaliser)
 
     def power_population(self, name: str) -> Population:
         """Return the unit that sums the squared rates of a population."""

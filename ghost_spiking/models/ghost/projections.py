@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...graph import projection_name
+from .. import _softmax
 from .._language import BIAS_UNIT, Constant, CopyOf, Normal, Projection, Start, Uniform
 from .populations import GhostPopulations, name_of
 
@@ -265,11 +266,7 @@ class GhostProjections(GhostPopulations):
         )
 
     def _softmax(self, top: int) -> list[Projection]:
-        output = name_of(top)
-        return [
-            Projection("normalising", output, "normaliser", self.normalising),
-            Projection("division", "normaliser", output, self.division),
-        ]
+        return _softmax.normalising(name_of(top), self.normalising, self.division)
 
 
 def _plus(rule: str, term: str) -> str:

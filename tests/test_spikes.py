@@ -22,7 +22,7 @@ SIZES = (64, 12, 10)
 
 
 def spec(spikes, **fields):
-    return Specification.create(sizes=SIZES, batch_size=20, spikes=spikes, **fields)
+    return Specification.create(**({"sizes": SIZES, "batch_size": 20} | fields), spikes=spikes)
 
 
 # -- specifications -------------------------------------------------------------------
@@ -94,6 +94,7 @@ def test_rates_that_are_no_probabilities_are_refused(fields):
         {"dale": True},
         {"connections": [[0, 1], [1, 2], [0, 2], [2, 3]], "sizes": (64, 9, 8, 10)},
         {"model": "equilibrium_propagation"},
+        {"model": "microcircuit"},
     ],
     ids=str,
 )
@@ -112,6 +113,34 @@ def test_any_network(mechanism, fields):
         name for name in before if not np.array_equal(before[name], simulation.weights[name])
     ]
     assert changed  # W^f waits where ghosts are calibrated first
+
+
+def test_partners_share_noise_where_hidden_layers_have_ghosts():
+    def shares(mechanism, **fields):
+        return spec(mechanism, **({"sizes": (64, 9, 8, 10)} | fields)).spikes.shared_noise
+
+    assert shares("lif")
+    assert shares({"mechanism": "bernoulli", "neurons": 2})
+    assert not shares("lif", sizes=(64, 9, 10))
+    assert not shares("lif", model="MB")
+    assert not shares({"mechanism": "lif", "shared_noise": False})
+    again = Specification.from_toml(spec("lif", sizes=(64, 9, 10)).to_toml())
+    assert not again.spikes.shared_noise
+
+
+@pytest.mark.parametrize("mechanism", ["poisson", "bernoulli", "lif"])
+def test_partners_with_the_same_state_spike_alike(mechanism):
+    """Ghosts that start as copies: no error before the output is nudged, and none with noise."""
+    training, _ = load("digits")
+    errors = {}
+    for shared in (True, False):
+        spikes = {"mechanism": mechanism, "shared_noise": shared}
+        specification = spec(spikes, sizes=(64, 9, 8, 10), input_adaptation=False)
+        probe = Probe(specification, training.images[:5], training.labels[:5], maximum=16.0)
+        trace = probe.trace(initial_weights(specification, 0), 1, nudging_steps=0)
+        errors[shared] = np.abs(trace["error"]).max()
+    assert errors[True] < 1e-12
+    assert errors[False] > 1e-3
 
 
 def test_names_that_spikes_need_are_refused():

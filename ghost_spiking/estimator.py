@@ -23,7 +23,7 @@ from .datasets import Dataset
 from .exceptions import DataError, DivergenceError, SpecificationError
 from .simulation import Device, Simulation
 from .specification import Specification
-from .training import Epoch, Training
+from .training import Epoch, Training, scores
 
 __all__ = ["GhostClassifier"]
 
@@ -267,12 +267,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         With cross-entropy it is the softmax. With squared error it is the rate of the class's
         output unit over the sum of all: these are no calibrated probabilities.
         """
-        responses = self._respond(X).astype(np.float64)
+        found = scores(self.specification_, self._respond(X))
         if self.specification_.network.loss == "cross_entropy":
-            responses = np.exp(responses - responses.max(axis=1, keepdims=True))
-        else:  # rates of some rate functions may be negative, and all of them may be zero
-            responses = np.maximum(responses, 0) + 1e-12
-        return responses / responses.sum(axis=1, keepdims=True)
+            return found
+        # rates of some rate functions may be negative, and all of them may be zero
+        found = np.maximum(found, 0) + 1e-12
+        return found / found.sum(axis=1, keepdims=True)
 
     # -- internals --------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ import io
 import json
 import os
 import platform
+import re
 import secrets
 import socket
 import struct
@@ -52,6 +53,11 @@ _FILE = "run.npz"
 _LOCK = "run.lock"
 #: Files that only the holder of the lock writes.
 _OWN = (_FILE, "spec.toml", "history.csv", "run.json", "learning_curves.png")
+#: Those that are drawn of a run.
+_PICTURES = re.compile(
+    r"(learning_curves|distances|angles|receptive_fields|confusion|mistakes"
+    r"|trace_layer\d+_unit\d+_image\d+)\.(png|svg|pdf)"
+)
 #: Seconds to wait for a lock: whoever repairs copies or saves from Python needs it for a moment.
 _PATIENCE = 3.0
 #: What can go wrong when a file is not what it should be.
@@ -78,7 +84,7 @@ class Facts(BaseModel):
         Tell whether the images are still the same.
     checksum : str or None
         The same for the training images, as earlier versions noted it.
-    engine, precision, seed
+    engine, device, precision, seed
         As in `Simulation`; the seed is also that of the order of images.
     goal : int or None
         How many epochs it is to have.
@@ -106,6 +112,7 @@ class Facts(BaseModel):
     test_data: Fingerprint | None = None
     checksum: str | None = None
     engine: Literal["dense", "synapses"] | None = None
+    device: Literal["cpp_standalone", "cython", "numpy"] | None = None
     precision: Literal["float32", "float64"] | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
     goal: Annotated[int, Field(ge=0)] | None = None
@@ -122,6 +129,7 @@ class Facts(BaseModel):
             "training_data": images.fingerprint,
             "test_data": training.test.fingerprint if training.test else None,
             "engine": simulation.engine,
+            "device": simulation.device,
             "precision": simulation.precision.name,
             "seed": int(training.seed),
             "versions": versions(),
@@ -232,8 +240,15 @@ class Run:
     adaptation: Adaptation | None = None
 
     @staticmethod
-    def create(path: str | os.PathLike[str]) -> Path:
+    def create(path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Make a new run directory, or take one with nothing in it.
+
+        Parameters
+        ----------
+        path : path
+            The directory.
+        replace : bool, optional
+            Whether to take one with a run in it too, which `clear` removes.
 
         Raises
         ------
@@ -248,12 +263,36 @@ class Run:
             taken = [path]
         except OSError as error:
             raise RunError(f"the run directory '{path}' can't be made: {error}") from None
-        if taken:
+        is_run = (path / _FILE).is_file()
+        if taken and replace and not is_run:
             raise RunError(
-                f"the run directory '{path}' exists already; choose another one with --out, or "
-                "go on with it with --resume"
+                f"'{path}' has other files than those of a run, and --force replaces only a run; "
+                "choose another directory with --out"
+            )
+        if taken and not replace:
+            raise RunError(
+                f"the run directory '{path}' exists already; choose another one with --out"
+                + (", go on with it with --resume, or replace it with --force" * is_run)
             )
         return path
+
+    @staticmethod
+    def clear(path: str | os.PathLike[str]) -> None:
+        """Remove the run in a directory and the pictures of it; other files stay.
+
+        Raises
+        ------
+        RunError
+            Another process is writing it, or files can't be removed.
+        """
+        path = Path(path)
+        with lock(path):
+            try:
+                for file in sorted(path.iterdir()):
+                    if file.name in _OWN or _PICTURES.fullmatch(file.name):
+                        file.unlink()
+            except OSError as error:
+                raise RunError(f"'{path}' can't be replaced: {_reason(error)}") from None
 
     @classmethod
     def of(
@@ -296,6 +335,12 @@ class Run:
             _test_accuracy(history, training.responses, test_accuracy),
             simulation.adaptation,
         )
+
+    @property
+    def classes(self) -> tuple[int | str, ...]:
+        """What the classes are called that its outputs stand for, in their order."""
+        noted = self.facts.training_data.classes if self.facts.training_data else ()
+        return noted or tuple(range(self.specification.network.sizes[-1]))
 
     def summary(self) -> dict[str, Any]:
         """Return all that is said of a run, but for its history: ``run.json``."""

@@ -19,7 +19,16 @@ from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
 from .specification import Specification
 
-__all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "default_epochs", "loss"]
+__all__ = [
+    "Callback",
+    "Epoch",
+    "Progress",
+    "Training",
+    "accuracy",
+    "default_epochs",
+    "loss",
+    "scores",
+]
 
 #: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
 _LARGEST = 1e3
@@ -386,3 +395,30 @@ def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray
         return float((np.logaddexp.reduce(responses, axis=1) - chosen).mean())
     targets = labels[:, None] == np.arange(responses.shape[1])
     return float(0.5 * ((targets - responses) ** 2).sum(axis=1).mean())
+
+
+def scores(specification: Specification, responses: np.ndarray) -> np.ndarray:
+    """Return a score of each class that people can compare, shape (n_images, N_L).
+
+    Parameters
+    ----------
+    specification : Specification
+        Says which loss. With cross-entropy, scores are the probabilities of the softmax; with
+        squared error, the rates of the output units as they are.
+    responses : array, shape (n_images, N_L)
+        As from `Simulation.respond`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.training import scores
+    >>> specification = Specification.create(sizes=(4, 3, 2), loss="cross_entropy")
+    >>> scores(specification, np.array([[1.0, 1.0]]))
+    array([[0.5, 0.5]])
+    """
+    responses = responses.astype(np.float64)
+    if specification.network.loss == "cross_entropy":
+        responses = np.exp(responses - responses.max(axis=1, keepdims=True))
+        responses /= responses.sum(axis=1, keepdims=True)
+    return responses

@@ -13,6 +13,7 @@ from .bench import bench
 from .describe import describe
 from .export import export
 from .look import evaluate, show, trace
+from .predict import predict
 from .spec import spec
 from .study import study
 from .train import train
@@ -47,5 +48,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, show, trace, study, spec, describe, export, bench):
+for _command in (train, evaluate, predict, show, trace, study, spec, describe, export, bench):
     main.add_command(_command)

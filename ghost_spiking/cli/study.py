@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..exceptions import DataError, SpecificationError, StudyError
-from .common import as_json, own_model
+from .common import as_json, own_model, quiet
 
 if TYPE_CHECKING:
     from ..study import Record
@@ -33,6 +33,7 @@ __all__ = ["study"]
 @click.option("--scheduler", metavar="ADDRESS", help="Train on the workers of a Dask scheduler.")
 @own_model
 @click.option("--retry", is_flag=True, help="Train again what has failed.")
+@quiet
 @as_json
 def study(
     file: Path,
@@ -40,6 +41,7 @@ def study(
     jobs: int | None,
     scheduler: str | None,
     retry: bool,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Train a grid or a random sample of networks, and compare them on held-out images.
@@ -56,7 +58,7 @@ def study(
     jobs = -1 if jobs is None else min(jobs, len(described.cells))
     try:
         records = run_study(
-            described, folder, jobs=jobs, scheduler=scheduler, retry=retry, progress=True
+            described, folder, jobs=jobs, scheduler=scheduler, retry=retry, progress=not quiet
         )
     except (DataError, SpecificationError) as error:  # known only when the images are loaded
         raise type(error)(f"{file}: {error}") from None

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ._checks import Count, Flag, Fraction, Positive, Section, Whole, check, plain
 from ._scaling import Scaling

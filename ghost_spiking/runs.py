@@ -31,18 +31,22 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tokenize import TokenError
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from filelock import FileLock, SoftFileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
+from ._frames import frame_of
 from .adaptation import Adaptation
 from .datasets import Dataset, Fingerprint
 from .exceptions import DataError, RunError, SpecificationError, UnknownModelError
 from .specification import Specification
 from .training import Epoch, Training
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["FORMAT", "Facts", "Record", "Run", "checksum", "lock", "versions", "write_atomically"]
 
@@ -80,6 +84,9 @@ class Facts(BaseModel):
         Where the images are: what `ghost_spiking.datasets.load` takes, with an absolute path.
     limit : int or None
         Only so many of the training images are learned.
+    held_out : int or None
+        So many of the training images were held out first, as `Dataset.split` does with seed 0;
+        they are the test images.
     training_data, test_data : Fingerprint or None
         Tell whether the images are still the same.
     checksum : str or None
@@ -108,6 +115,7 @@ class Facts(BaseModel):
 
     dataset: str | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
+    held_out: Annotated[int, Field(ge=1)] | None = None
     training_data: Fingerprint | None = None
     test_data: Fingerprint | None = None
     checksum: str | None = None
@@ -353,6 +361,24 @@ class Run:
             "train_accuracy": self.train_accuracy,
             "test_accuracy": self.test_accuracy,
         }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the history as a table with a row for each epoch.
+
+        Columns are the fields of `Epoch` and all measurements.
+
+        Raises
+        ------
+        MissingPackageError
+            pandas is not installed.
+
+        Examples
+        --------
+        >>> from ghost_spiking.runs import Run
+        >>> frame = Run.load("runs/mine").to_frame()  # doctest: +SKIP
+        >>> frame.plot("epoch", "test_accuracy")  # doctest: +SKIP
+        """
+        return frame_of([({}, self.history)])
 
     def record(self) -> Record:
         """Return what is known of it but the weights."""

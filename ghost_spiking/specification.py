@@ -39,7 +39,7 @@ from .spikes import Spikes, section_of, spike_signals, spiking
 __all__ = ["Specification"]
 
 #: Words for the values of the first connection or layer, the last, and those between.
-_PLACES = ("first", "between", "last")
+PLACES = ("first", "between", "last")
 
 
 class Specification(Section):
@@ -296,9 +296,9 @@ def _spread_all(data: dict[str, Any], model: Model, graph: Graph) -> None:
 
 def _spread(path: str, value: Any, number: int, what: str) -> Any:
     if isinstance(value, Mapping):
-        if not value or set(value) - set(_PLACES):
+        if not value or set(value) - set(PLACES):
             raise SpecificationError(
-                f"{path}: a table of values has the keys {', '.join(_PLACES)}, got {dict(value)!r}"
+                f"{path}: a table of values has the keys {', '.join(PLACES)}, got {dict(value)!r}"
             )
         # One alone is the last: it leads to the output.
         places = ["first", *["between"] * (number - 2), "last"][-number:] if number else []

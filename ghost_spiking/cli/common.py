@@ -29,6 +29,7 @@ __all__ = [
     "interruptible",
     "is_quiet",
     "model_option",
+    "open_run",
     "other_data",
     "own_model",
     "probe_of",
@@ -145,7 +146,7 @@ def interruptible() -> Iterator[list[int]]:
 @contextlib.contextmanager
 def progress_bar(total: int, done: int) -> Iterator[Any]:
     """Show images presented, and the time left."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     with tqdm(
         total=total,
@@ -173,6 +174,8 @@ def data_of_run(run: Run, dataset: str | None = None) -> tuple[Dataset, Dataset]
             "the place where they are with --dataset"
         )
     training, test = _fitting(run, *load(place))
+    if run.facts.held_out is not None:
+        training, test = training.split(run.facts.held_out, seed=0)
     if run.facts.limit is not None:
         training = training.take(min(run.facts.limit, len(training)))
     run.check_data(training, test)
@@ -229,6 +232,17 @@ def repair(path: Path) -> None:
                 draw_learning_curves(run.path, run.history)
     except RunError:  # it is being trained, or can't be written to: then they stay as they are
         pass
+
+
+def open_run(path: Path) -> Run:
+    """Read a run; of the folder of a study, the run of its best network."""
+    from ..runs import Run
+    from ..study import best_run
+
+    if (path / "cells").is_dir():
+        record, path = best_run(path)
+        say(f"the best network of the study: {record}")
+    return Run.load(path)
 
 
 def draw_learning_curves(path: Path, history: Sequence[Epoch]) -> None:

@@ -13,6 +13,7 @@ from .common import (
     as_json,
     data_of_run,
     device_option,
+    open_run,
     other_data,
     own_model,
     probe_of,
@@ -51,16 +52,15 @@ _moved_data = click.option(
 @as_json
 def evaluate(run: Path, dataset: str | None, device: str | None, as_json: bool) -> None:
     """Evaluate a saved RUN on training and test images."""
-    from ..runs import Run
     from ..training import Training
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     training, test = data_of_run(loaded) if dataset is None else other_data(loaded, dataset)
     trainer = Training(simulation_of_run(loaded, training.images.dtype, device), training, test)
     results = {
         "train_accuracy": trainer.evaluate(training),
         "test_accuracy": trainer.evaluate(test),
-        "run": str(run),
+        "run": str(loaded.path),
     }
     if as_json:
         click.echo(json.dumps(results))
@@ -83,9 +83,7 @@ def show(run: Path, dataset: str | None, device: str | None, suffix: str) -> Non
     Learning curves, distances between weights, angles to backpropagation, receptive fields,
     confusion matrix and mistakes, each as a picture in the run directory.
     """
-    from ..runs import Run
-
-    loaded = Run.load(run)
+    loaded = open_run(run)
     click.echo(loaded.specification.to_toml())
     for key, value in loaded.summary().items():
         if value is None:
@@ -100,9 +98,9 @@ def show(run: Path, dataset: str | None, device: str | None, suffix: str) -> Non
     try:
         _draw(loaded, dataset, device, suffix)
     except OSError as error:
-        raise RunError(f"pictures can't be drawn in '{run}': {error}") from None
+        raise RunError(f"pictures can't be drawn in '{loaded.path}': {error}") from None
     finally:  # last, as a training may have gone on while this drew learning curves
-        repair(run)
+        repair(loaded.path)
 
 
 def _count(run: Run, dataset: str | None) -> None:
@@ -177,9 +175,8 @@ def trace(
 
     from ..measure import Probe
     from ..plotting import plot_trace, save
-    from ..runs import Run
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     _, test = data_of_run(loaded, dataset)
     sizes = loaded.specification.network.sizes
     _within("--layer", layer, 1, len(sizes) - 1)
@@ -202,7 +199,7 @@ def trace(
     if unit is None:
         values = recorded.recorded.get("error", recorded["state"])
         unit = int(np.abs(values[-1, 0]).argmax())
-    path = out or run / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
+    path = out or loaded.path / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
     shown, wanted = names[test.labels[image]], names[labels[0]]
     title = f"unit {unit} of layer {layer}, a {shown} nudged to {wanted}\n"
     try:

@@ -15,6 +15,7 @@ from ..exceptions import DataError
 from .common import (
     data_of_run,
     device_option,
+    open_run,
     own_model,
     run_argument,
     say,
@@ -63,10 +64,10 @@ def predict(
     the output units, or with cross-entropy the probabilities of the softmax. The images that the
     run has learned are not needed.
     """
-    from ..runs import Run, write_atomically
+    from ..runs import write_atomically
     from ..training import scores
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     learned = loaded.facts.training_data or data_of_run(loaded)[0].fingerprint
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -362,6 +362,21 @@ class Run:
             "test_accuracy": self.test_accuracy,
         }
 
+    def _repr_html_(self) -> str:
+        from ._html import table
+
+        sizes = "-".join(map(str, self.specification.network.sizes))
+        title = f"{self.path}: {self.specification.network.model}, {sizes}"
+        known = {name: value for name, value in self.summary().items() if value is not None}
+        hidden = ("training_data", "test_data", "versions", "format")
+        facts = [(name, value) for name, value in known.items() if name not in hidden]
+        epochs = [
+            (epoch.epoch, f"{epoch.online_accuracy:.2f}", f"{epoch.test_accuracy:.2f}")
+            for epoch in self.history[-5:]
+        ]
+        last = table("The last epochs", ("epoch", "training (%)", "test (%)"), epochs)
+        return table(title, ("", ""), facts) + last
+
     def to_frame(self) -> pandas.DataFrame:
         """Return the history as a table with a row for each epoch.
 

@@ -220,6 +220,13 @@ class Specification(Section):
             data[section][name] = old | dict(value) if both else value
         return Specification.from_dict(data)
 
+    def _repr_html_(self) -> str:
+        """Return the model description in the tables of Nordlie et al. (2009), for notebooks."""
+        from ._html import from_markdown
+        from .describe import describe
+
+        return from_markdown(describe(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as the mapping that a TOML file contains."""
         return dict(_tuples_to_lists(self.model_dump(exclude_none=True)))

@@ -110,6 +110,10 @@ class Training:
         What to evaluate with after each epoch.
     seed : int
         Seed of the order of presentations; epoch k is the same whatever came before.
+    weights : array, shape (n_images,), optional
+        How often images are presented in each epoch, relative to each other; each epoch has as many
+        presentations as there are images. Images whose share is no whole number are presented
+        once more in some epochs than in others.
     history : list of Epoch
         Epochs so far.
     responses : array, shape (n_presented, n_classes)
@@ -131,11 +135,21 @@ class Training:
     training: Dataset
     test: Dataset | None = None
     seed: int = 0
+    weights: np.ndarray | None = None
     history: list[Epoch] = field(default_factory=list)
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     def __post_init__(self) -> None:
         self.seed = check("Training: seed", self.seed, Whole)
+        if self.weights is not None:
+            self.weights = np.asarray(self.weights, np.float64)
+            fits = self.weights.shape == (len(self.training),)
+            if not fits or not np.isfinite(self.weights).all() or self.weights.min() < 0:
+                raise SpecificationError(
+                    "Training: weights: needs a number for each image, none of them negative"
+                )
+            if not self.weights.any():
+                raise SpecificationError("Training: weights: not all of them may be 0")
         self.simulation.adapt(self.training.images, self.training.maximum)
 
     def run(
@@ -212,7 +226,7 @@ class Training:
         """
         start = time.perf_counter()
         number = len(self.history) + 1
-        order = np.random.default_rng([self.seed, 1, number]).permutation(len(self.training))
+        order = self._order(number)
         labels = self.training.labels[order]
         earlier = self.responses if len(self.responses) else np.empty((0, self.training.n_classes))
 
@@ -273,6 +287,17 @@ class Training:
         if progress is not None:
             progress(len(responses), epoch.online_accuracy)
         return epoch
+
+    def _order(self, number: int) -> np.ndarray:
+        """Return which images epoch `number` presents, in turn."""
+        generator = np.random.default_rng([self.seed, 1, number])
+        chosen = np.arange(n_images := len(self.training))
+        if self.weights is not None:
+            # Equally spaced points on the sum of all weights: shares are exact but for rounding.
+            ends = np.cumsum(self.weights) * (n_images / np.sum(self.weights))
+            chosen = np.searchsorted(ends, chosen + generator.random(), side="right")
+            chosen = np.minimum(chosen, n_images - 1)
+        return chosen[generator.permutation(n_images)]
 
     def evaluate(self, dataset: Dataset) -> float:
         """Return the percentage of images whose class is predicted correctly."""

@@ -29,9 +29,13 @@ ALLOWED = {
         "spikes",
     },
     "spikes": {"_checks", "exceptions", "models"},
-    "specification": {"_checks", "exceptions", "graph", "models", "spikes"},
+    # the last two show one in a notebook
+    "specification": {
+        *("_checks", "exceptions", "graph", "models", "spikes"),
+        *("_html", "describe"),
+    },
     "values": {"models", "specification"},
-    "network": {"dense", "exceptions", "models", "specification"},
+    "network": {"dense", "exceptions", "models", "specification", "_html"},
     "describe": {"models", "rate_functions", "specification"},
 }
 

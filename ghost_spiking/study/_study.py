@@ -294,6 +294,19 @@ class Study(Section):
         shared = (self.epochs, self.dataset, self.held_out, self.limit, self.keep_weights)
         return tuple(Cell(parameters, specification, seed, *shared) for seed in self.seeds)
 
+    def _repr_html_(self) -> str:
+        from .._html import table
+
+        varied = self.grid or (self.random.fields if self.random else {})
+        rows = [
+            ("images", self.dataset),
+            ("held out", self.held_out),
+            ("epochs", self.epochs),
+            ("seeds", ", ".join(map(str, self.seeds))),
+            *((path, str(values)) for path, values in varied.items()),
+        ]
+        return table(f"Study of {len(self.cells)} trainings", ("", ""), rows)
+
     def to_frame(self, folder: str | os.PathLike[str]) -> pandas.DataFrame:
         """Return what has ended as a table with a row for each epoch of each seed and network.
 

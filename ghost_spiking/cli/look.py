@@ -141,6 +141,7 @@ def _draw(run: Run, dataset: str | None, device: str | None, suffix: str) -> Non
         simulation_of_run(run, test.images.dtype, device).predict(
             test.images, maximum=test.maximum
         ),
+        run.classes,
     )
     for path in drawn:
         click.echo(f"drew {path}")

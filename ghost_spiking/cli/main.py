@@ -9,6 +9,7 @@ import click
 
 from .. import __version__
 from ..exceptions import GhostSpikingError
+from ._surroundings import put_right
 from .bench import bench
 from .describe import describe
 from .export import export
@@ -25,6 +26,7 @@ class _Command(click.Group):
     """Turns errors of this package and of the system into one line and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        put_right()
         try:
             return super().invoke(ctx)
         except GhostSpikingError as error:

@@ -25,7 +25,7 @@ from ._cells import (
 )
 from ._parallel import run_here, run_on_dask
 from ._plots import save_study_plots
-from ._study import Study
+from ._study import Range, Study
 from ._table import table_of
 
 __all__ = ["run_study", "write_overview"]
@@ -117,4 +117,10 @@ def run_study(
 def write_overview(study: Study, folder: Path, records: Sequence[Record]) -> None:
     """Write the table and the picture of a study."""
     write_file(folder / "table.csv", table_of(records))
-    save_study_plots(records, folder / "study.png", sampled=study.random is not None)
+    ranges = study.random.fields if study.random else {}
+    save_study_plots(
+        records,
+        folder / "study.png",
+        sampled=study.random is not None,
+        logarithmic=[name for name, one in ranges.items() if isinstance(one, Range) and one.log],
+    )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "ghost_spiking"
+import ghost_spiking
+
+ROOT = Path(ghost_spiking.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 #: What a room may import of the package, beside itself. Later ones may know earlier ones.

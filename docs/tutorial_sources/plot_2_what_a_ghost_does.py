@@ -9,31 +9,31 @@ what the ghosts subtract, why the rest is an error to learn from, and what goes 
 # %%
 # Two networks
 # ------------
-# The same network before learning and after. `Probe` presents a few images to a network, leaves its weights alone, and records
+# The network that comes with the package, before learning and after. `Probe` presents a few images to a network, leaves its weights alone, and records
 # everything. Here it shows a single test image.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ghost_spiking import Simulation, Specification, Training
+from ghost_spiking import Simulation
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import Probe, backpropagate
+from ghost_spiking.networks import trained
 from ghost_spiking.plotting import plot_trace
+from ghost_spiking.values import initial_weights
 
 training, test = load("mnist")
-training = training.take(5000)
-specification = Specification.create(sizes=(784, 100, 10))
-trainer = Training(Simulation(specification, seed=0), training, test)
-before = dict(trainer.simulation.weights)
-trainer.run(epochs=8)
-after = dict(trainer.simulation.weights)
+run = trained()
+specification, after = run.specification, run.weights
+before = initial_weights(specification, run.facts.seed)
+adaptation = run.adaptation  # of the input units, to the training images
+simulation = Simulation(specification, weights=after, adaptation=adaptation)
 
 # %%
 # We choose an image that the network does not read well: the one among the first 500 test images whose correct output unit is
 # the least active.
-responses = trainer.simulation.respond(test.images[:500])
+responses = simulation.respond(test.images[:500])
 image = int(responses[np.arange(500), test.labels[:500]].argmin())
 print(f"image {image} is a {test.labels[image]}, taken for a {responses[image].argmax()}")
-adaptation = trainer.simulation.adaptation  # of the input units, to the training images
 probe = Probe(specification, test.images[[image]], test.labels[[image]], adaptation=adaptation)
 
 # %%
@@ -65,7 +65,7 @@ record(after, "with ghosts that have learned")
 # nudged. This is the error that the unit learns from.
 #
 # Is it right? What backpropagation would tell this unit, with the strength of the nudging as a factor:
-rates = trainer.simulation.input_rates(test.images[[image]])
+rates = simulation.input_rates(test.images[[image]])
 found = backpropagate(specification, after, rates, test.labels[[image]])
 print(f"backpropagation: {specification.protocol.beta * found.errors[1][0, unit]:+.3f}")
 

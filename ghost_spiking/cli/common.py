@@ -54,7 +54,7 @@ device_option = click.option(
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object as the last line."
 )
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+run_argument = click.argument("run", metavar="RUN|STUDY|mnist", type=click.Path(path_type=Path))
 
 
 def _take_model(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -235,10 +235,14 @@ def repair(path: Path) -> None:
 
 
 def open_run(path: Path) -> Run:
-    """Read a run; of the folder of a study, the run of its best network."""
+    """Read a run; of the folder of a study, that of its best network; or the one that ships."""
+    from ..networks import NAME, trained
     from ..runs import Run
     from ..study import best_run
 
+    if str(path) == NAME and not (path / "run.npz").exists():
+        say("the trained network that comes with the package")
+        return trained()
     if (path / "cells").is_dir():
         record, path = best_run(path)
         say(f"the best network of the study: {record}")

@@ -129,6 +129,7 @@ def _draw(run: Run, dataset: str | None, device: str | None, suffix: str) -> Non
     _, test = data_of_run(run, dataset)
     probe = probe_of(run.specification, test, run.facts.seed or 0, run.adaptation)
     say("measuring and drawing ...")
+    run.path.mkdir(exist_ok=True)  # that of the trained network that ships is not there yet
     drawn = save_overview(
         run.path,
         suffix,
@@ -202,6 +203,8 @@ def trace(
         unit = int(np.abs(values[-1, 0]).argmax())
     path = out or loaded.path / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
     shown, wanted = names[test.labels[image]], names[labels[0]]
+    if out is None:
+        path.parent.mkdir(exist_ok=True)
     title = f"unit {unit} of layer {layer}, a {shown} nudged to {wanted}\n"
     try:
         rows = len(recorded.panels)

@@ -122,18 +122,16 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
     epochs = [epoch.epoch for epoch in history]
     online = [100 - epoch.online_accuracy for epoch in history]
     test = [100 - epoch.test_accuracy for epoch in history]
-    axes.plot(
-        epochs,
-        online,
-        "o--",
-        color=COLOURS[1],
-        label="training images, while learning",
-        ms=4,
-        clip_on=False,
-    )
-    axes.plot(epochs, test, "s-", color=COLOURS[0], label="test images", ms=4, clip_on=False)
     known = [value for value in (*online, *test) if value > 0 and np.isfinite(value)]
-    if known and max(known) >= _LOGARITHMIC * min(known):
+    logarithmic = bool(known) and max(known) >= _LOGARITHMIC * min(known)
+    for values, style, colour, label in (
+        (online, "o--", COLOURS[1], "training images, while learning"),
+        (test, "s-", COLOURS[0], "test images"),
+    ):
+        # no error at all has no place on a logarithmic axis
+        drawn = [value if value > 0 or not logarithmic else np.nan for value in values]
+        axes.plot(epochs, drawn, style, color=colour, label=label, ms=4, clip_on=False)
+    if logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(label_some)

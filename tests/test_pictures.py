@@ -60,7 +60,8 @@ def test_axes_have_numbers(errors):
 
 @pytest.mark.parametrize("name", ["数字", "цифры", "ψηφία", "ספרות", "$a$b", "a_b^c", "x\udcff"])
 def test_names_in_any_script(tmp_path, name):
-    save(tmp_path / "it.png", plot_learning_curves, epochs((9.0, 5.0)), title=name)
+    history = epochs((9.0, 5.0), (0.1, 4.0), (0.0, 4.0))
+    save(tmp_path / "it.png", plot_learning_curves, history, title=name)
     images = np.zeros((2, 16))
     save(tmp_path / "it.svg", plot_images, images, (4, 4), captions=[name, "1"], title=name)
     both = np.array([0, 1])

@@ -476,7 +476,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         """Train the copy `new`; as long as it has learned nothing, this object stays as it is."""
         training = Training(
-            new._simulation(), samples, held_out, new._seed, weights, history=list(new.history_)
+            new._simulation(),
+            samples,
+            held_out,
+            new._seed,
+            history=list(new.history_),
+            weights=weights,
         )
         stopping = EarlyStopping(patience=options.patience, tolerance=100 * (options.tol or 0.0))
         n_before = len(new.history_)

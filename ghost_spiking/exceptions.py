@@ -1,11 +1,14 @@
 """Everything that this package raises on purpose derives from `GhostSpikingError`."""
 
+from typing import Any
+
 __all__ = [
     "CompilationError",
     "DataError",
     "DivergenceError",
     "GhostSpikingError",
     "LearningWarning",
+    "MissingPackageError",
     "RunError",
     "SpecificationError",
     "StudyError",
@@ -122,6 +125,10 @@ class MissingPackageError(GhostSpikingError, ImportError):
             f"{purpose} need {package}, which is not installed; pip install "
             f"'ghost-spiking[{package}]'"
         )
+        self._given = package, purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given
 
 
 class DivergenceError(GhostSpikingError, ArithmeticError):

@@ -110,14 +110,14 @@ class Training:
         What to evaluate with after each epoch.
     seed : int
         Seed of the order of presentations; epoch k is the same whatever came before.
-    weights : array, shape (n_images,), optional
-        How often images are presented in each epoch, relative to each other; each epoch has as many
-        presentations as there are images. Images whose share is no whole number are presented
-        once more in some epochs than in others.
     history : list of Epoch
         Epochs so far.
     responses : array, shape (n_presented, n_classes)
         Responses in the epoch that was stopped or interrupted before its end; empty otherwise.
+    weights : array, shape (n_images,), optional
+        How often images are presented in each epoch, relative to each other; each epoch has as many
+        presentations as there are images. Images whose share is no whole number are presented
+        once more in some epochs than in others.
 
     Examples
     --------
@@ -135,9 +135,9 @@ class Training:
     training: Dataset
     test: Dataset | None = None
     seed: int = 0
-    weights: np.ndarray | None = None
     history: list[Epoch] = field(default_factory=list)
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self.seed = check("Training: seed", self.seed, Whole)

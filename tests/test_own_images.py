@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -114,6 +115,9 @@ def test_emnist_is_found_by_name_and_turned_upright(tmp_path):
     again, _ = load(tmp_path / "emnist-letters")
     assert again.fingerprint == training.fingerprint
     assert load(tmp_path / "emnist-digits")[0].classes == tuple(range(10))
+    # what earlier versions noted of labels with gaps, with outputs for numbers that never occur
+    noted = training.with_classes(range(11)).fingerprint
+    assert (noted.n_classes, noted.classes) == (11, ())
     assert place_of(tmp_path / "emnist-letters") == str(tmp_path / "emnist-letters")
 
 
@@ -207,6 +211,14 @@ def test_folder_of_pictures(pictures, tmp_path):
     assert training.classes == ("seven", "three", "één")
     wanted = np.isin(TEST.labels[:60], (1, 3, 7)).sum()
     assert len(test) == wanted
+    # images for validation are for whoever chooses by them
+    shutil.copytree(pictures, tmp_path / "split")
+    shutil.copytree(pictures / "test", tmp_path / "split" / "val")
+    assert load(tmp_path / "split")[1].fingerprint == test.fingerprint
+    shutil.rmtree(tmp_path / "split" / "test")
+    with pytest.raises(DataError, match="needs a folder test"):
+        load(tmp_path / "split")
+    shutil.rmtree(tmp_path / "split")
     # without test pictures, every fifth is one; folders named by numbers are labels in order
     for label in (2, 10):
         for number in range(7):

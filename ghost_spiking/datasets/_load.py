@@ -37,6 +37,8 @@ _ARRAYS = (
     ("x_train", "y_train", "x_test", "y_test"),
     ("train_images", "train_labels", "test_images", "test_labels"),
 )
+#: Folders beside those that are not read.
+_VALIDATION = ("val", "valid", "validation")
 #: Without a folder of test pictures, one of so many pictures of each class is one.
 _EVERY = 5
 
@@ -57,9 +59,9 @@ def load(name_or_place: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
           with such ``.npy`` files. An array ``maximum`` says which value is an intensity of 1;
           otherwise it is 255 for bytes, and the largest magnitude of the training images for other
           numbers that go beyond 1;
-        * a folder with the folders ``train`` and ``test``, in each of them a folder of pictures for
-          each class; or the folders of the classes alone: then every fifth picture of each, by
-          name, is a test image.
+        * a folder with the folders ``train`` and ``test`` (``val`` is not read), in each of them a
+          folder of pictures for each class; or the folders of the classes alone: then every fifth
+          picture of each, by name, is a test image.
 
     Returns
     -------
@@ -230,7 +232,10 @@ def _classes_in(folder: Path) -> list[str]:
 
 def _load_pictures(folder: Path, name: str) -> tuple[Dataset, Dataset]:
     parts: list[list[tuple[str, Path]]] = [[], []]
-    if set(_classes_in(folder)) == {"train", "test"}:
+    found = set(_classes_in(folder))
+    if "train" in found and found <= {"train", "test", *_VALIDATION}:
+        if "test" not in found:
+            raise DataError(f"'{folder}': has a folder train, and needs a folder test beside it")
         for part, pairs in zip(("train", "test"), parts, strict=True):
             for label in _classes_in(folder / part):
                 pairs += [(label, path) for path in find_pictures(folder / part / label)]

@@ -42,7 +42,7 @@ def test_home_that_can_not_be_written(tmp_path):
     assert len(list(temporary.glob("ghost-spiking-*"))) == 2
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_ascii_locale_with_names_that_are_not(tmp_path, numpy_only, strict):
     plain = {"LC_ALL": "C"} | ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} if strict else {})
     name = "naïve 名前 $x$"
@@ -57,19 +57,15 @@ def test_ascii_locale_with_names_that_are_not(tmp_path, numpy_only, strict):
     assert result.stderr.startswith(b"Error: ")
 
 
-def test_suggested_commands_can_be_pasted(tmp_path, numpy_only):
-    result = run(*TRAIN, *numpy_only, "--out", "it's a run", cwd=tmp_path)
+def test_suggested_commands_can_be_pasted_and_warnings_be_errors(tmp_path, numpy_only):
+    strict = {"PYTHONWARNINGS": "error"}
+    result = run(*TRAIN, *numpy_only, "--out", "it's a run", cwd=tmp_path, **strict)
+    assert result.returncode == 0, result.stderr
     line = result.stdout.decode().splitlines()[-1]
     command = line.partition("; ")[2].partition(" draws more")[0]
-    subprocess.run(
-        command.replace("ghost-spiking", f"{sys.executable} -m ghost_spiking"),
-        shell=True, check=True, cwd=tmp_path, capture_output=True,
-    )  # fmt: skip
+    command = command.replace("ghost-spiking", f"{sys.executable} -m ghost_spiking")
+    shown = subprocess.run(
+        command, shell=True, cwd=tmp_path, env={**os.environ, **strict}, capture_output=True
+    )
+    assert shown.returncode == 0, shown.stderr
     assert (tmp_path / "it's a run" / "confusion.png").exists()
-
-
-def test_warnings_as_errors(tmp_path, numpy_only):
-    result = run(*TRAIN, *numpy_only, "--out", "run", cwd=tmp_path, PYTHONWARNINGS="error")
-    assert result.returncode == 0, result.stderr
-    result = run("show", "run", cwd=tmp_path, PYTHONWARNINGS="error")
-    assert result.returncode == 0, result.stderr

@@ -59,5 +59,7 @@ def readable(text: Any) -> str:
 
 def label_some(value: float, _: float) -> str:
     """Label the ticks between powers of ten that begin with 2 or 5."""
+    if value <= 0:
+        return ""
     digit = round(value / 10 ** np.floor(np.log10(value)))
     return f"{value:g}" if digit in (2, 5) else ""

@@ -128,11 +128,13 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
         (online, "o--", COLOURS[1], "training images, while learning"),
         (test, "s-", COLOURS[0], "test images"),
     ):
-        # no error at all has no place on a logarithmic axis
-        drawn = [value if value > 0 or not logarithmic else np.nan for value in values]
-        axes.plot(epochs, drawn, style, color=colour, label=label, ms=4, clip_on=False)
+        axes.plot(epochs, values, style, color=colour, label=label, ms=4, clip_on=False)
     if logarithmic:
-        axes.set_yscale("log")
+        if 0 in (*online, *test):  # below the smallest error the axis is linear
+            axes.set_yscale("symlog", linthresh=min(known))
+            axes.set_ylim(bottom=0)
+        else:
+            axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(label_some)
     else:

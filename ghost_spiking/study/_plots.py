@@ -284,7 +284,7 @@ def _label(
     elif min(values) > 0 and (logarithmic or max(values) >= _LINEAR * min(values)):
         axes.set(**{f"{which}scale": "log"})
         # labels of decades and of what is between them on one line
-        axes.tick_params(which, which="both", pad=5)
+        axes.tick_params(which, which="minor", pad=5)
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(label_some)
 

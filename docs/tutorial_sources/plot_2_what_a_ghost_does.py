@@ -80,9 +80,9 @@ silent = after | {"ghost_feedback_2": np.zeros_like(after["ghost_feedback_2"])}
 record(silent, "without ghosts")
 
 # %%
-# Now the unit gets all of the feedback, all the time. Nudging still raises it, but what was there before is larger, and has the
-# other sign. A rule that learns from e would change the weights of this unit in the wrong
-# direction. That is what ghosts are for: they take away what says nothing about the error.
+# Now the unit gets all of the feedback, all the time. Nudging moves it as before, but from another place: what was there
+# before has the other sign, and little of the error is left. A rule that learns from e would learn from what says nothing
+# about the error, and the numbers below say how often it would go wrong. That is what ghosts are for: they take it away.
 #
 # An output unit and its ghost
 # ----------------------------
@@ -115,13 +115,13 @@ for name, weights in (("before learning", before), ("without ghosts", silent), (
 
 # %%
 # Before learning, the ghosts add several times more than there is to cancel, and the errors are no better than chance. Without
-# ghosts they are little better. With ghosts that have learned, a few percent of the feedback are left, and the errors point
+# ghosts they are little better. With ghosts that have learned, next to nothing of the feedback is left, and the errors point
 # in much the same direction as those of backpropagation.
 #
 # To try
 # ------
 # * ``probe.trace(after, layer=1, beta=0.3)``: what does a weaker nudging do to the error?
 # * Exchange the label: give the probe another digit as the target. Which units change their error?
-# * The same picture of a run on disk: ``ghost-spiking trace my-run --unit 3 --image 8``.
+# * The same picture of a run on disk: ``ghost-spiking trace mnist --unit 3 --image 8``.
 #
 # Next: :ref:`from local rules to backpropagation <sphx_glr_tutorials_plot_3_angle.py>`.

@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$p && break; done)
 CXX ?= g++
 
-.PHONY: help mnist test test-slow lint reproduce docs clean compiler
+.PHONY: help mnist test test-slow lint reproduce release-check docs clean compiler
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ reproduce: $(VENV)/installed compiler  ## Run all experiments (hours; can be sto
 		echo "experiments/$$script.py $(QUICK)"; \
 		$(BIN)/python experiments/$$script.py $(QUICK) || exit 1; \
 	done
+
+release-check:  ## Build sdist and wheel, and run the fast tests with each supported Python (an hour)
+	@.ci/release-check
 
 docs: $(VENV)/installed-docs compiler  ## Build the site, with all tutorials executed
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

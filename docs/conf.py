@@ -91,7 +91,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "tutorials",
     "filename_pattern": r"/plot_",
     "within_subsection_order": "FileNameSortKey",
-    "download_all_examples": False,
+    "download_all_examples": True,
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
-__all__ = ["Scaling"]
+from ._samples import dense
+
+__all__ = ["Scaling", "Transformed"]
 
 #: Fraction of the samples at either end of a feature's range that is not trusted.
 _EDGE = 0.05
@@ -75,6 +80,42 @@ class Scaling:
         place = np.clip(place, -1e300, 1e300)
         above, below = np.maximum(place - 1, 0), np.maximum(-place, 0)
         return np.clip(place, 0, 1) + above / (1 + above) - below / (1 + below)
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Rates that a transformer of scikit-learn makes of features.
+
+    Attributes
+    ----------
+    transformer : object
+        One that was fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> from ghost_spiking._scaling import Transformed
+    >>> Transformed.by(MinMaxScaler(), np.array([[1.0], [3.0]])).rates(np.array([[2.0]]))
+    array([[0.5]])
+    """
+
+    transformer: Any
+
+    @classmethod
+    def by(cls, transformer: Any, X: np.ndarray) -> Transformed:
+        """Return what a transformer does that was fitted to these samples."""
+        return cls(clone(transformer).fit(X))
+
+    def extended(self, X: np.ndarray) -> Transformed:
+        """Return the same after further samples, if the transformer learns from such."""
+        if not hasattr(self.transformer, "partial_fit"):
+            return self
+        return Transformed(deepcopy(self.transformer).partial_fit(X))
+
+    def rates(self, X: np.ndarray) -> np.ndarray:
+        """Return the rates of samples."""
+        return dense(self.transformer.transform(X))
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -13,17 +13,18 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from ._checks import Count, Flag, Fraction, Positive, Section, Whole, check, plain
-from ._scaling import Scaling
+from ._checks import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, check, plain
+from ._samples import dense, in_order, repeated, weights_of
+from ._scaling import Scaling, Transformed
 from .adaptation import Adaptation
 from .callbacks import EarlyStopping
 from .datasets import Dataset
 from .exceptions import DataError, DivergenceError, SpecificationError
 from .simulation import Device, Simulation
 from .specification import Specification
-from .training import Epoch, Training
+from .training import Epoch, Training, scores
 
 __all__ = ["GhostClassifier"]
 
@@ -34,7 +35,9 @@ class _Options(Section):
     epochs: Count
     learning_rate: Positive
     fields: dict[str, Any] | None
-    scale: Flag
+    scale: Any
+    class_weight: Any
+    tol: NotNegative | None
     early_stopping: Flag
     validation_fraction: Annotated[Fraction, Field(gt=0)]
     patience: Count
@@ -72,14 +75,22 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     fields : mapping, optional
         Any other fields of a specification, as for `Specification.create`; for instance
         ``{"dale": True, "learning_rates": {"ghost_feedback": 0.1}}``.
-    scale : bool, optional
-        Whether each feature is mapped to rates between 0 and 1, by the range of its values
-        without outliers; rates of outliers lie beyond, between -1 and 2. Samples
+    scale : bool or transformer, optional
+        How features become rates. With True each is mapped to rates between 0 and 1, by the range
+        of its values without outliers; rates of outliers lie beyond, between -1 and 2. Samples
         of a further `partial_fit`, or `fit` with `warm_start`, may widen the ranges. What was
         learned before then means something else until it has been learned anew, so it is best to
         begin with samples of all kinds. A feature that is always the same has rate 0.
-        Without, features are shown as they are, and input units adapt to their mean and common
+        With False, features are shown as they are, and input units adapt to their mean and common
         contrast (unless ``fields`` switches `input_adaptation` off: then they are rates).
+        A transformer of scikit-learn, such as ``RobustScaler()`` or ``QuantileTransformer()``, is
+        fitted to the samples and does it instead.
+    class_weight : mapping, "balanced" or None, optional
+        Weight of each class, by label; "balanced" makes all classes count the same.
+    tol : float, optional
+        With `early_stopping`, by how much the accuracy has to rise, as a fraction, to count as a
+        rise. Without, training ends when the loss has not fallen by as much for `patience` epochs;
+        None: never.
     early_stopping : bool, optional
         Whether to hold out samples, and to stop and go back when their accuracy has not
         risen for `patience` epochs.
@@ -112,6 +123,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         Its weights, by projection, in the paper's shapes.
     history_ : list of Epoch
         What is known of each epoch; accuracies under ``test`` are those of samples held out.
+    loss_curve_ : list of float
+        Mean loss while learning, of each epoch.
+    validation_scores_ : list of float or None
+        Accuracy on the samples held out after each epoch; None without `early_stopping`.
+    best_score_ : float or None
+        The largest of these.
     n_iter_ : int
         Number of whole epochs; after Ctrl-C, `weights_` may have learned from part of another.
 
@@ -144,7 +161,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         beta: float | None = None,
         learning_rate: float = 1.0,
         fields: Mapping[str, Any] | None = None,
-        scale: bool = True,
+        scale: Any = True,
+        class_weight: Mapping[Any, float] | str | None = None,
+        tol: float | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
@@ -165,6 +184,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.fields = fields
         self.scale = scale
+        self.class_weight = class_weight
+        self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -173,18 +194,27 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a network.
 
-        A fit that fails leaves the classifier what it was. After Ctrl-C it has the weights that
-        were learned until then, and can predict and go on.
+        The order of samples does not matter. A fit that fails leaves the classifier what it was.
+        After Ctrl-C it has the weights that were learned until then, and can predict and go on.
 
         Parameters
         ----------
-        X : array-like, shape (n_samples, n_features)
-            Samples.
+        X : array-like or sparse matrix, shape (n_samples, n_features)
+            Samples; sparse ones are made dense.
         y : array-like, shape (n_samples,)
             Labels of any type.
+        sample_weight : array-like, shape (n_samples,), optional
+            How much each sample counts: whole numbers as so many of the same; others as how often
+            each is presented, relative to the others, in epochs of as many presentations as there
+            are samples that count.
 
         Returns
         -------
@@ -203,19 +233,20 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         options = self._options()
         again = options.warm_start and hasattr(self, "weights_")
         new = copy(self)
-        X, y = validate_data(new, X, y, dtype=np.float64, reset=not again)
-        check_classification_targets(y)
-        new._prepare(options, X, None if again else np.unique(y))
+        X, y, weights = new._samples(options, X, y, sample_weight, reset=not again)
+        chosen, _ = repeated(weights, len(X))
+        new._prepare(options, X[chosen], None if again else np.unique(y))
         held_out = None
         if options.early_stopping:
-            X, held_X, y, held_y = train_test_split(
-                X, y, test_size=options.validation_fraction, stratify=y, random_state=new._seed
-            )
-            held_out = new._dataset(held_X, held_y)
-        self._learn(new, options, new._dataset(X, y), held_out, options.epochs)
+            rest, held = self._hold_out(options, y, weights, new._seed)
+            held_out = new._dataset(X[held], y[held])
+            X, y, weights = X[rest], y[rest], None if weights is None else weights[rest]
+        chosen, weights = repeated(weights, len(X))
+        samples = new._dataset(X[chosen], y[chosen])
+        self._learn(new, options, samples, weights, held_out, options.epochs)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Present samples once more, or for the first time.
 
         As with `fit`, what fails leaves the classifier what it was.
@@ -228,6 +259,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             Labels.
         classes : array-like, optional
             All labels that there will be; by default those of the first call.
+        sample_weight : array-like, shape (n_samples,), optional
+            As for `fit`.
 
         Returns
         -------
@@ -240,10 +273,14 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
                 "early_stopping: partial_fit presents all its samples and holds none out; use fit, "
                 "or early_stopping=False"
             )
+        if options.class_weight == "balanced":
+            raise SpecificationError(
+                "class_weight: partial_fit does not know how many samples of each class will come, "
+                "so it can't balance them; give a weight for each class"
+            )
         first = not hasattr(self, "weights_")
         new = copy(self)
-        X, y = validate_data(new, X, y, dtype=np.float64, reset=first)
-        check_classification_targets(y)
+        X, y, weights = new._samples(options, X, y, sample_weight, reset=first)
         if (
             not first
             and classes is not None
@@ -252,8 +289,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"classes: must be the same in all calls, {self.classes_} at first, got {classes}"
             )
-        new._prepare(options, X, np.unique(y if classes is None else classes) if first else None)
-        self._learn(new, options, new._dataset(X, y), None, 1)
+        chosen, weights = repeated(weights, len(X))
+        known = np.unique(y if classes is None else classes) if first else None
+        X, y = X[chosen], y[chosen]
+        new._prepare(options, X, known)
+        self._learn(new, options, new._dataset(X, y), weights, None, 1)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -267,38 +307,87 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         With cross-entropy it is the softmax. With squared error it is the rate of the class's
         output unit over the sum of all: these are no calibrated probabilities.
         """
-        responses = self._respond(X).astype(np.float64)
+        responses = self._respond(X)  # refuses what is not fitted
+        found = scores(self.specification_, responses)
         if self.specification_.network.loss == "cross_entropy":
-            responses = np.exp(responses - responses.max(axis=1, keepdims=True))
-        else:  # rates of some rate functions may be negative, and all of them may be zero
-            responses = np.maximum(responses, 0) + 1e-12
-        return responses / responses.sum(axis=1, keepdims=True)
+            return found
+        # rates of some rate functions may be negative, and all of them may be zero
+        found = np.maximum(found, 0) + 1e-12
+        return found / found.sum(axis=1, keepdims=True)
 
     # -- internals --------------------------------------------------------------------
 
     def _options(self) -> _Options:
         names = _Options.model_fields
-        return check("GhostClassifier", {name: getattr(self, name) for name in names}, _Options)
+        options: _Options = check(
+            "GhostClassifier", {name: getattr(self, name) for name in names}, _Options
+        )
+        scale, weight = options.scale, options.class_weight
+        if not isinstance(scale, bool) and (
+            isinstance(scale, type) or not (hasattr(scale, "fit") and hasattr(scale, "transform"))
+        ):
+            raise SpecificationError(
+                "GhostClassifier.scale: needs True, False, or a transformer of scikit-learn such "
+                f"as RobustScaler(), got {self.scale!r}"
+            )
+        if not (weight is None or weight == "balanced" or isinstance(weight, Mapping)):
+            raise SpecificationError(
+                "GhostClassifier.class_weight: needs 'balanced', or a mapping from labels to "
+                f"weights, got {self.class_weight!r}"
+            )
+        return options
+
+    def _samples(
+        self, options: _Options, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return samples, labels and weights, in an order that depends on nothing but them."""
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, accept_sparse=("csr", "csc"), reset=reset
+        )
+        check_classification_targets(y)
+        X = dense(X)
+        weights = weights_of(X, y, sample_weight, options.class_weight)
+        order = in_order(X, np.unique(y, return_inverse=True)[1])
+        return X[order], y[order], None if weights is None else weights[order]
+
+    def _hold_out(
+        self, options: _Options, y: np.ndarray, weights: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which samples to learn, and which to judge epochs by."""
+        counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
+        fraction = options.validation_fraction
+        try:
+            rest, held = train_test_split(
+                counted, test_size=fraction, stratify=y[counted], random_state=seed
+            )
+        except ValueError as error:
+            raise SpecificationError(
+                f"early_stopping: of {len(counted)} samples, a fraction of {fraction:g} "
+                f"(validation_fraction) can't be held out with samples of every class: {error}"
+            ) from None
+        return rest, held
 
     def _prepare(self, options: _Options, X: np.ndarray, classes: np.ndarray | None) -> None:
         """Begin with a new network for these classes, or go on with the one that there is."""
         if classes is not None:
             self.classes_ = classes
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self._scaling = Scaling.of(X) if options.scale else None
-            self.specification_ = self._specification(options, X.shape[1])
+            self._scaling = self._scaling_of(options, X)
+            self._scaled = repr(options.scale)
+            self.specification_ = self._specification(options, self._rates(X[:1]).shape[1])
             self._presented = 0
             self._adaptation = None
             self.history_: list[Epoch] = []
             self.weights_: dict[str, np.ndarray] | None = None
             return
-        before, now = self.specification_, self._specification(options, X.shape[1])
+        before = self.specification_
+        now = self._specification(options, before.network.sizes[0])
         old, new = before.network.model_dump(), now.network.model_dump()
         changed = [
             f"{name} was {old[name]}, is {new[name]}" for name in old if old[name] != new[name]
         ]
-        if (self._scaling is not None) != options.scale:
-            changed.append(f"scale was {not options.scale}, is {options.scale}")
+        if self._scaled != repr(options.scale):
+            changed.append(f"scale was {self._scaled}, is {options.scale!r}")
         if changed:
             raise SpecificationError(
                 f"GhostClassifier: {'; '.join(changed)}: weights that were learned belong to their "
@@ -307,6 +396,14 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             )
         self._scaling = self._scaling.extended(X) if self._scaling else None
         self.specification_ = now
+
+    def _scaling_of(self, options: _Options, X: np.ndarray) -> Scaling | Transformed | None:
+        if isinstance(options.scale, bool):
+            return Scaling.of(X) if options.scale else None
+        try:
+            return Transformed.by(options.scale, X)
+        except (ValueError, TypeError) as error:
+            raise SpecificationError(f"scale: {options.scale!r} does not take X: {error}") from None
 
     def _specification(self, options: _Options, n_features: int) -> Specification:
         hidden = plain(self.hidden_layer_sizes)
@@ -353,7 +450,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
                 f"y: labels {unknown.tolist()} are not among the classes, {self.classes_.tolist()}"
             )
         labels = np.searchsorted(self.classes_, y)
-        return Dataset("samples", self._rates(X), labels, 1.0, (X.shape[1],), len(self.classes_))
+        rates = self._rates(X)
+        return Dataset("samples", rates, labels, 1.0, rates.shape[1:], len(self.classes_))
 
     def _simulation(self) -> Simulation:
         simulation = Simulation(
@@ -372,19 +470,29 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         new: GhostClassifier,
         options: _Options,
         samples: Dataset,
+        weights: np.ndarray | None,
         held_out: Dataset | None,
         epochs: int,
     ) -> None:
         """Train the copy `new`; as long as it has learned nothing, this object stays as it is."""
         training = Training(
-            new._simulation(), samples, held_out, new._seed, history=list(new.history_)
+            new._simulation(),
+            samples,
+            held_out,
+            new._seed,
+            history=list(new.history_),
+            weights=weights,
         )
-        stopping = EarlyStopping(patience=options.patience)
+        stopping = EarlyStopping(patience=options.patience, tolerance=100 * (options.tol or 0.0))
+        n_before = len(new.history_)
         with tqdm(total=epochs, unit=" epochs", disable=not options.verbose) as bar:
 
             def after_epoch(training: Training) -> bool:
                 bar.update()
-                return stopping(training) if held_out else False
+                if held_out:
+                    return stopping(training)
+                losses = [epoch.online_loss for epoch in training.history[n_before:]]
+                return options.tol is not None and _is_flat(losses, options.tol, options.patience)
 
             try:
                 training.run(len(new.history_) + epochs, [after_epoch])
@@ -404,6 +512,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         new._adaptation = training.simulation.adaptation
         new.history_ = training.history
         new.n_iter_ = len(new.history_)
+        new.loss_curve_ = [epoch.online_loss for epoch in new.history_]
+        scores = [epoch.test_accuracy / 100 for epoch in new.history_]
+        held_out = training.test is not None
+        new.validation_scores_ = scores if held_out else None
+        new.best_score_ = float(np.nanmax(scores)) if held_out else None
         new._presented = training.simulation.presented
         self.__dict__ = new.__dict__  # at once, so that it is never half of both
 
@@ -411,7 +524,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         """Say what to lower in terms of this class's parameters."""
         reason = f"the network diverged after {error.presented} mini-batches; "
         field, rate = error.field, error.rate
-        as_rates = not (self.scale or self.specification_.network.input_adaptation)
+        as_rates = self._scaling is None and not self.specification_.network.input_adaptation
         if as_rates and (largest := float(np.abs(samples.images).max())) > 1:
             return DivergenceError(
                 f"{reason}features reach {largest:g}, where rates of 1 are meant: use scale=True"
@@ -423,7 +536,9 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
 
     def _respond(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = dense(
+            validate_data(self, X, dtype=np.float64, accept_sparse=("csr", "csc"), reset=False)
+        )
         simulation = self._kept = self._kept or self._simulation()
         assert self.weights_ is not None
         simulation.weights = dict(self.weights_)
@@ -433,3 +548,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         """Leave out the network, which is made anew when it is needed."""
         state = super().__getstate__()
         return state | {"_kept": None} if "_kept" in state else state
+
+
+def _is_flat(losses: Sequence[float], tolerance: float, patience: int) -> bool:
+    """Tell whether the best loss has not fallen by more than this for so many epochs."""
+    best, since = np.inf, 0
+    for loss in losses:
+        best, since = (loss, 0) if loss < best - tolerance else (best, since + 1)
+    return since >= patience

@@ -1,11 +1,14 @@
 """Everything that this package raises on purpose derives from `GhostSpikingError`."""
 
+from typing import Any
+
 __all__ = [
     "CompilationError",
     "DataError",
     "DivergenceError",
     "GhostSpikingError",
     "LearningWarning",
+    "MissingPackageError",
     "RunError",
     "SpecificationError",
     "StudyError",
@@ -69,7 +72,8 @@ class DataError(GhostSpikingError, ValueError):
     ...     load("nowhere")
     ... except DataError as error:
     ...     print(error)
-    'nowhere' is neither a folder with IDX files nor one of 'mnist', 'digits'
+    'nowhere' is neither a folder with IDX files, arrays or pictures, nor an .npz file, nor one of \
+'mnist', 'digits'
     """
 
 
@@ -97,6 +101,34 @@ class StudyError(GhostSpikingError, RuntimeError):
     >>> issubclass(StudyError, GhostSpikingError)
     True
     """
+
+
+class MissingPackageError(GhostSpikingError, ImportError):
+    """An optional package is not installed; the message says how to install it.
+
+    Parameters
+    ----------
+    package : str
+        Its name, which is also that of the extra of this package.
+    purpose : str
+        What needs it.
+
+    Examples
+    --------
+    >>> from ghost_spiking.exceptions import MissingPackageError
+    >>> print(MissingPackageError("pandas", "tables"))
+    tables need pandas, which is not installed; pip install 'ghost-spiking[pandas]'
+    """
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} need {package}, which is not installed; pip install "
+            f"'ghost-spiking[{package}]'"
+        )
+        self._given = package, purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given
 
 
 class DivergenceError(GhostSpikingError, ArithmeticError):

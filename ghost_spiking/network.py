@@ -69,6 +69,17 @@ class BrianObjects:
     projections: dict[str, Any]
     responses: ResponseMonitor
 
+    def _repr_html_(self) -> str:
+        from ._html import table
+
+        groups = [(name, group.N) for name, group in self.populations.items()]
+        paths = [
+            (name, item.source.name, item.target.name) for name, item in self.projections.items()
+        ]
+        return table("Populations", ("name", "units of all replicas"), groups) + table(
+            "Projections", ("name", "source", "target"), paths
+        )
+
 
 def build(
     specification: Specification, engine: Engine = "dense", data_dtype: Any = np.uint8

@@ -9,10 +9,12 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ._circuit import circuit_size, plot_circuit
+from ._drawing import COLOURS, fonts, label_some, readable
 from .models import distances
 from .runs import write_atomically
 from .training import Epoch
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "circuit_size",
     "plot_angles",
+    "plot_circuit",
     "plot_confusion",
     "plot_distances",
     "plot_images",
@@ -34,9 +38,11 @@ __all__ = [
     "save",
 ]
 
-#: Colours of Okabe and Ito, which colour-blind people tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "os^Dv*P"
+#: Errors that differ by such a factor are drawn on a logarithmic axis.
+_LOGARITHMIC = 4
+#: Up to so many classes, a confusion matrix has numbers.
+_FEW_CLASSES = 20
 
 
 def save(
@@ -77,14 +83,15 @@ def save(
     """
     from matplotlib.figure import Figure
 
-    # Without pyplot there is no global state, and nothing to close.
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
-    axes = list(np.ravel(figure.subplots(rows, sharex=True)))
-    draw(*arguments, axes if rows > 1 else axes[0], **options)
-    if title:
-        axes[0].set_title(title, fontsize="medium")
     path, buffer = Path(path), io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lstrip("."))
+    with fonts():
+        # Without pyplot there is no global state, and nothing to close.
+        figure = Figure(figsize=size, dpi=150, layout="constrained")
+        axes = list(np.ravel(figure.subplots(rows, sharex=True)))
+        draw(*arguments, axes if rows > 1 else axes[0], **options)
+        if title:
+            axes[0].set_title(readable(title), fontsize="medium", loc=_place_of_title(axes[0]))
+        figure.savefig(buffer, format=path.suffix.lstrip("."))
     write_atomically(path, buffer.getvalue())
 
 
@@ -115,13 +122,23 @@ def plot_learning_curves(history: Sequence[Epoch], axes: Axes) -> Axes:
     epochs = [epoch.epoch for epoch in history]
     online = [100 - epoch.online_accuracy for epoch in history]
     test = [100 - epoch.test_accuracy for epoch in history]
-    axes.plot(
-        epochs, online, "o--", color=COLOURS[1], label="training images, while learning", ms=4
-    )
-    axes.plot(epochs, test, "s-", color=COLOURS[0], label="test images", ms=4)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(_label_some)
+    known = [value for value in (*online, *test) if value > 0 and np.isfinite(value)]
+    logarithmic = bool(known) and max(known) >= _LOGARITHMIC * min(known)
+    for values, style, colour, label in (
+        (online, "o--", COLOURS[1], "training images, while learning"),
+        (test, "s-", COLOURS[0], "test images"),
+    ):
+        axes.plot(epochs, values, style, color=colour, label=label, ms=4, clip_on=False)
+    if logarithmic:
+        if 0 in (*online, *test):  # below the smallest error the axis is linear
+            axes.set_yscale("symlog", linthresh=min(known))
+            axes.set_ylim(bottom=0)
+        else:
+            axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(label_some)
+    else:
+        axes.set_ylim(bottom=0, top=1.1 * max(known, default=1.0))
     axes.set_ylabel("error (%)")
     _epochs(axes)
     axes.legend(frameon=False)
@@ -166,6 +183,7 @@ def plot_distances(history: Sequence[Epoch], axes: Axes) -> Axes:
             color=COLOURS[number % len(COLOURS)],
             marker=_MARKERS[number % len(_MARKERS)],
             ms=4,
+            clip_on=False,
             label=f"{names[kind]}, {projection.split('_', 2)[-1].replace('_', ' to ')}",
         )
     axes.set_ylabel("Frobenius norm")
@@ -206,7 +224,14 @@ def plot_angles(measurements: Measurements, axes: Axes) -> Axes:
     drawn = axes.bar(list(bars), list(bars.values()), color=colours)
     axes.bar_label(drawn, fmt="%.0f°", padding=2)
     axes.axhline(90, color="0.4", linestyle="--", linewidth=1)
-    axes.text(0.01, 90, "no better than chance", transform=axes.get_yaxis_transform(), va="bottom")
+    axes.text(
+        1.01,
+        90,
+        "no better\nthan chance",
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        fontsize="small",
+    )
     axes.set_ylim(0, max(105, *[1.1 * value for value in bars.values()]))
     axes.set_ylabel("angle to backpropagation (degrees)")
     return axes
@@ -293,24 +318,29 @@ def plot_images(
     6
     """
     columns = columns or int(np.ceil(len(images) ** 0.5))
-    gap = max(1, image_shape[0] // 3) if captions else 1
+    gap = max(1, -(-image_shape[0] * 2 // 5)) if captions else 1
     height, width = image_shape[0] + gap, image_shape[1] + 1
     axes.imshow(_mosaic(images, image_shape, columns, gap), cmap="gray_r")
     for number, caption in enumerate(captions):
         row, column = divmod(number, columns)
         axes.text(
             column * width,
-            row * height + gap - 1,
-            caption,
-            fontsize="small",
+            row * height + gap - 0.9,
+            readable(caption),
+            fontsize="x-small",
             va="bottom",
+            clip_on=False,
         )
     axes.set_axis_off()
     return axes
 
 
-def plot_confusion(labels: np.ndarray, predicted: np.ndarray, axes: Axes) -> Axes:
+def plot_confusion(
+    labels: np.ndarray, predicted: np.ndarray, axes: Axes, classes: Sequence[Any] = ()
+) -> Axes:
     """Draw how often each class was taken for each other one.
+
+    Colours are percent of the images of the true class; numbers are images.
 
     Parameters
     ----------
@@ -318,6 +348,8 @@ def plot_confusion(labels: np.ndarray, predicted: np.ndarray, axes: Axes) -> Axe
         True and predicted classes.
     axes : matplotlib Axes
         Where to draw.
+    classes : sequence, optional
+        Names of all classes; by default numbers.
 
     Returns
     -------
@@ -330,34 +362,35 @@ def plot_confusion(labels: np.ndarray, predicted: np.ndarray, axes: Axes) -> Axe
     >>> from matplotlib.figure import Figure
     >>> from ghost_spiking.plotting import plot_confusion
     >>> axes = plot_confusion(np.array([0, 1, 1]), np.array([0, 1, 0]), Figure().subplots())
-    >>> axes.get_xlabel()
-    'predicted class'
+    >>> axes.get_ylabel()
+    'true class'
     """
-    n_classes = 1 + int(max(labels.max(), predicted.max()))
-    counts = np.zeros((n_classes, n_classes), int)
-    np.add.at(counts, (labels, predicted), 1)
+    from matplotlib.colors import PowerNorm
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    names = classes or range(1 + int(max(labels.max(), predicted.max())))
+    counts = confusion_matrix(labels, predicted, labels=range(len(names)))
     percent = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    errors = np.where(np.eye(n_classes, dtype=bool), np.nan, percent)
-    drawn = axes.imshow(errors, cmap="Blues", vmin=0, vmax=np.nanmax(errors, initial=1e-9))
-    if n_classes <= 20:
-        dark = 0.6 * np.nanmax(errors, initial=1e-9)
-        for true, guess in np.ndindex(counts.shape):
-            if counts[true, guess]:
-                white = true != guess and percent[true, guess] > dark
-                axes.text(
-                    guess,
-                    true,
-                    str(counts[true, guess]),
-                    ha="center",
-                    va="center",
-                    fontsize="x-small",
-                    color="white" if white else "black",
-                )
-        axes.set_xticks(range(n_classes))
-        axes.set_yticks(range(n_classes))
-    axes.set_xlabel("predicted class")
+    few = len(names) <= _FEW_CLASSES
+    display = ConfusionMatrixDisplay(percent, display_labels=[readable(name) for name in names])
+    display.plot(
+        include_values=few,
+        cmap="Blues",
+        ax=axes,
+        colorbar=False,
+        # a few errors are what one looks for
+        im_kw={"norm": PowerNorm(0.5, 0, 100)},
+        text_kw={"fontsize": "x-small"},
+    )
+    if few:
+        for text, count in zip(display.text_.ravel(), counts.ravel(), strict=True):
+            text.set_text(str(count) if count else "")
+    long = max(len(str(name)) for name in names) > 2
+    axes.tick_params("x", rotation=90 if long or not few else 0)
+    axes.tick_params(labelsize="small" if few else "x-small")
+    axes.set_xlabel("predicted class" + "\nnumbers: images" * few)
     axes.set_ylabel("true class")
-    _colour_bar(drawn, axes, "errors (% of the true class)")
+    _colour_bar(display.im_, axes, "images of the true class (%)")
     return axes
 
 
@@ -459,6 +492,7 @@ def save_overview(
     image_shape: tuple[int, ...],
     labels: np.ndarray,
     predicted: np.ndarray,
+    classes: Sequence[Any],
 ) -> list[Path]:
     """Draw everything there is to see of a trained network, and give the files."""
     drawn: list[Path] = []
@@ -475,10 +509,12 @@ def save_overview(
     if len(image_shape) == 2:
         fields = weights["feedforward_1"]
         picture("receptive_fields", plot_receptive_fields, fields, image_shape, size=(6, 5))
-    picture("confusion", plot_confusion, labels, predicted, size=(5.6, 4.6))
+    side = max(4.6, 2 + 0.2 * len(classes))
+    picture("confusion", plot_confusion, labels, predicted, classes=classes, size=(side + 1, side))
     wrong = np.flatnonzero(labels != predicted)[:40]
     if len(wrong) and len(image_shape) == 2:
-        captions = [f"{labels[k]} as {predicted[k]}" for k in wrong]
+        captions = [f"{classes[labels[k]]} as {classes[predicted[k]]}" for k in wrong]
+        columns = 8 if max(map(len, captions)) <= 10 else 4
         title = f"{folder.name}: taken for another class"
         picture(
             "mistakes",
@@ -486,9 +522,9 @@ def save_overview(
             images[wrong],
             image_shape,
             captions=captions,
-            columns=8,
+            columns=columns,
             title=title,
-            size=(6, 4),
+            size=(6, 1 + 0.75 * 8 / columns * -(-len(wrong) // columns)),
         )
     return drawn
 
@@ -496,7 +532,10 @@ def save_overview(
 def _epochs(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    first, last = axes.get_xlim()
+    if last - first < 1:  # a single epoch
+        axes.set_xlim((first + last) / 2 - 0.5, (first + last) / 2 + 0.5)
     axes.set_xlabel("epoch")
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
 
@@ -522,6 +561,6 @@ def _mosaic(
     return grid
 
 
-def _label_some(value: float, _: float) -> str:
-    digit = round(value / 10 ** np.floor(np.log10(value)))
-    return f"{value:g}" if digit in (2, 5) else ""
+def _place_of_title(axes: Axes) -> Literal["left", "center"]:
+    """Return where a title has room: pictures without axes may have a legend beside them."""
+    return "center" if axes.axison or not axes.get_legend() else "left"

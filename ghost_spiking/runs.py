@@ -19,6 +19,7 @@ import io
 import json
 import os
 import platform
+import re
 import secrets
 import socket
 import struct
@@ -30,18 +31,22 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tokenize import TokenError
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from filelock import FileLock, SoftFileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
+from ._frames import frame_of
 from .adaptation import Adaptation
 from .datasets import Dataset, Fingerprint
 from .exceptions import DataError, RunError, SpecificationError, UnknownModelError
 from .specification import Specification
 from .training import Epoch, Training
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["FORMAT", "Facts", "Record", "Run", "checksum", "lock", "versions", "write_atomically"]
 
@@ -52,6 +57,11 @@ _FILE = "run.npz"
 _LOCK = "run.lock"
 #: Files that only the holder of the lock writes.
 _OWN = (_FILE, "spec.toml", "history.csv", "run.json", "learning_curves.png")
+#: Those that are drawn of a run.
+_PICTURES = re.compile(
+    r"(learning_curves|distances|angles|receptive_fields|confusion|mistakes"
+    r"|trace_layer\d+_unit\d+_image\d+)\.(png|svg|pdf)"
+)
 #: Seconds to wait for a lock: whoever repairs copies or saves from Python needs it for a moment.
 _PATIENCE = 3.0
 #: What can go wrong when a file is not what it should be.
@@ -74,11 +84,14 @@ class Facts(BaseModel):
         Where the images are: what `ghost_spiking.datasets.load` takes, with an absolute path.
     limit : int or None
         Only so many of the training images are learned.
+    held_out : int or None
+        So many of the training images were held out first, as `Dataset.split` does with seed 0;
+        they are the test images.
     training_data, test_data : Fingerprint or None
         Tell whether the images are still the same.
     checksum : str or None
         The same for the training images, as earlier versions noted it.
-    engine, precision, seed
+    engine, device, precision, seed
         As in `Simulation`; the seed is also that of the order of images.
     goal : int or None
         How many epochs it is to have.
@@ -102,10 +115,12 @@ class Facts(BaseModel):
 
     dataset: str | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
+    held_out: Annotated[int, Field(ge=1)] | None = None
     training_data: Fingerprint | None = None
     test_data: Fingerprint | None = None
     checksum: str | None = None
     engine: Literal["dense", "synapses"] | None = None
+    device: Literal["cpp_standalone", "cython", "numpy"] | None = None
     precision: Literal["float32", "float64"] | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
     goal: Annotated[int, Field(ge=0)] | None = None
@@ -122,6 +137,7 @@ class Facts(BaseModel):
             "training_data": images.fingerprint,
             "test_data": training.test.fingerprint if training.test else None,
             "engine": simulation.engine,
+            "device": simulation.device,
             "precision": simulation.precision.name,
             "seed": int(training.seed),
             "versions": versions(),
@@ -232,8 +248,15 @@ class Run:
     adaptation: Adaptation | None = None
 
     @staticmethod
-    def create(path: str | os.PathLike[str]) -> Path:
+    def create(path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Make a new run directory, or take one with nothing in it.
+
+        Parameters
+        ----------
+        path : path
+            The directory.
+        replace : bool, optional
+            Whether to take one with a run in it too, which `clear` removes.
 
         Raises
         ------
@@ -248,12 +271,36 @@ class Run:
             taken = [path]
         except OSError as error:
             raise RunError(f"the run directory '{path}' can't be made: {error}") from None
-        if taken:
+        is_run = (path / _FILE).is_file()
+        if taken and replace and not is_run:
             raise RunError(
-                f"the run directory '{path}' exists already; choose another one with --out, or "
-                "go on with it with --resume"
+                f"'{path}' has other files than those of a run, and --force replaces only a run; "
+                "choose another directory with --out"
+            )
+        if taken and not replace:
+            raise RunError(
+                f"the run directory '{path}' exists already; choose another one with --out"
+                + (", go on with it with --resume, or replace it with --force" * is_run)
             )
         return path
+
+    @staticmethod
+    def clear(path: str | os.PathLike[str]) -> None:
+        """Remove the run in a directory and the pictures of it; other files stay.
+
+        Raises
+        ------
+        RunError
+            Another process is writing it, or files can't be removed.
+        """
+        path = Path(path)
+        with lock(path):
+            try:
+                for file in sorted(path.iterdir()):
+                    if file.name in _OWN or _PICTURES.fullmatch(file.name):
+                        file.unlink()
+            except OSError as error:
+                raise RunError(f"'{path}' can't be replaced: {_reason(error)}") from None
 
     @classmethod
     def of(
@@ -297,6 +344,12 @@ class Run:
             simulation.adaptation,
         )
 
+    @property
+    def classes(self) -> tuple[int | str, ...]:
+        """What the classes are called that its outputs stand for, in their order."""
+        noted = self.facts.training_data.classes if self.facts.training_data else ()
+        return noted or tuple(range(self.specification.network.sizes[-1]))
+
     def summary(self) -> dict[str, Any]:
         """Return all that is said of a run, but for its history: ``run.json``."""
         return {
@@ -308,6 +361,39 @@ class Run:
             "train_accuracy": self.train_accuracy,
             "test_accuracy": self.test_accuracy,
         }
+
+    def _repr_html_(self) -> str:
+        from ._html import table
+
+        sizes = "-".join(map(str, self.specification.network.sizes))
+        title = f"{self.path}: {self.specification.network.model}, {sizes}"
+        known = {name: value for name, value in self.summary().items() if value is not None}
+        hidden = ("training_data", "test_data", "versions", "format")
+        facts = [(name, value) for name, value in known.items() if name not in hidden]
+        epochs = [
+            (epoch.epoch, f"{epoch.online_accuracy:.2f}", f"{epoch.test_accuracy:.2f}")
+            for epoch in self.history[-5:]
+        ]
+        last = table("The last epochs", ("epoch", "training (%)", "test (%)"), epochs)
+        return table(title, ("", ""), facts) + last
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the history as a table with a row for each epoch.
+
+        Columns are the fields of `Epoch` and all measurements.
+
+        Raises
+        ------
+        MissingPackageError
+            pandas is not installed.
+
+        Examples
+        --------
+        >>> from ghost_spiking.runs import Run
+        >>> frame = Run.load("runs/mine").to_frame()  # doctest: +SKIP
+        >>> frame.plot("epoch", "test_accuracy")  # doctest: +SKIP
+        """
+        return frame_of([({}, self.history)])
 
     def record(self) -> Record:
         """Return what is known of it but the weights."""

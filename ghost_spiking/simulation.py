@@ -91,6 +91,8 @@ class Simulation:
 
     Attributes
     ----------
+    device : str
+        As given.
     specification : Specification
         May be replaced by one with another protocol, but the same network and batch size.
     build_seconds : float
@@ -160,7 +162,7 @@ class Simulation:
         self.largest_state = 0.0
         self.brian: BrianObjects | None = None
         self.build_seconds = 0.0
-        self._device = device
+        self.device = device
         self._cache, self._profile = cache or default_cache(), profile
         #: By type of the pixels.
         self._compiled: dict[np.dtype, CompiledNetwork] = {}
@@ -422,7 +424,7 @@ class Simulation:
         interrupt.patient = False
         try:
             with (
-                _runtime(self.precision, self._device),
+                _runtime(self.precision, self.device),
                 # Divergence is looked for later.
                 np.errstate(over="ignore", invalid="ignore"),
             ):

@@ -39,7 +39,7 @@ from .spikes import Spikes, section_of, spike_signals, spiking
 __all__ = ["Specification"]
 
 #: Words for the values of the first connection or layer, the last, and those between.
-_PLACES = ("first", "between", "last")
+PLACES = ("first", "between", "last")
 
 
 class Specification(Section):
@@ -222,6 +222,13 @@ class Specification(Section):
             data[section][name] = old | dict(value) if both else value
         return Specification.from_dict(data)
 
+    def _repr_html_(self) -> str:
+        """Return the model description in the tables of Nordlie et al. (2009), for notebooks."""
+        from ._html import from_markdown
+        from .describe import describe
+
+        return from_markdown(describe(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as the mapping that a TOML file contains."""
         return dict(_tuples_to_lists(self.model_dump(exclude_none=True)))
@@ -298,9 +305,9 @@ def _spread_all(data: dict[str, Any], model: Model, graph: Graph) -> None:
 
 def _spread(path: str, value: Any, number: int, what: str) -> Any:
     if isinstance(value, Mapping):
-        if not value or set(value) - set(_PLACES):
+        if not value or set(value) - set(PLACES):
             raise SpecificationError(
-                f"{path}: a table of values has the keys {', '.join(_PLACES)}, got {dict(value)!r}"
+                f"{path}: a table of values has the keys {', '.join(PLACES)}, got {dict(value)!r}"
             )
         # One alone is the last: it leads to the output.
         places = ["first", *["between"] * (number - 2), "last"][-number:] if number else []

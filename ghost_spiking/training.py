@@ -19,7 +19,16 @@ from .models import BIAS_UNIT, Projection
 from .simulation import Simulation
 from .specification import Specification
 
-__all__ = ["Callback", "Epoch", "Progress", "Training", "accuracy", "default_epochs", "loss"]
+__all__ = [
+    "Callback",
+    "Epoch",
+    "Progress",
+    "Training",
+    "accuracy",
+    "default_epochs",
+    "loss",
+    "scores",
+]
 
 #: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
 _LARGEST = 1e3
@@ -105,6 +114,10 @@ class Training:
         Epochs so far.
     responses : array, shape (n_presented, n_classes)
         Responses in the epoch that was stopped or interrupted before its end; empty otherwise.
+    weights : array, shape (n_images,), optional
+        How often images are presented in each epoch, relative to each other; each epoch has as many
+        presentations as there are images. Images whose share is no whole number are presented
+        once more in some epochs than in others.
 
     Examples
     --------
@@ -124,9 +137,19 @@ class Training:
     seed: int = 0
     history: list[Epoch] = field(default_factory=list)
     responses: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self.seed = check("Training: seed", self.seed, Whole)
+        if self.weights is not None:
+            self.weights = np.asarray(self.weights, np.float64)
+            fits = self.weights.shape == (len(self.training),)
+            if not fits or not np.isfinite(self.weights).all() or self.weights.min() < 0:
+                raise SpecificationError(
+                    "Training: weights: needs a number for each image, none of them negative"
+                )
+            if not self.weights.any():
+                raise SpecificationError("Training: weights: not all of them may be 0")
         self.simulation.adapt(self.training.images, self.training.maximum)
 
     def run(
@@ -203,7 +226,7 @@ class Training:
         """
         start = time.perf_counter()
         number = len(self.history) + 1
-        order = np.random.default_rng([self.seed, 1, number]).permutation(len(self.training))
+        order = self._order(number)
         labels = self.training.labels[order]
         earlier = self.responses if len(self.responses) else np.empty((0, self.training.n_classes))
 
@@ -264,6 +287,17 @@ class Training:
         if progress is not None:
             progress(len(responses), epoch.online_accuracy)
         return epoch
+
+    def _order(self, number: int) -> np.ndarray:
+        """Return which images epoch `number` presents, in turn."""
+        generator = np.random.default_rng([self.seed, 1, number])
+        chosen = np.arange(n_images := len(self.training))
+        if self.weights is not None:
+            # Equally spaced points on the sum of all weights: shares are exact but for rounding.
+            ends = np.cumsum(self.weights) * (n_images / np.sum(self.weights))
+            chosen = np.searchsorted(ends, chosen + generator.random(), side="right")
+            chosen = np.minimum(chosen, n_images - 1)
+        return chosen[generator.permutation(n_images)]
 
     def evaluate(self, dataset: Dataset) -> float:
         """Return the percentage of images whose class is predicted correctly."""
@@ -386,3 +420,30 @@ def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray
         return float((np.logaddexp.reduce(responses, axis=1) - chosen).mean())
     targets = labels[:, None] == np.arange(responses.shape[1])
     return float(0.5 * ((targets - responses) ** 2).sum(axis=1).mean())
+
+
+def scores(specification: Specification, responses: np.ndarray) -> np.ndarray:
+    """Return a score of each class that people can compare, shape (n_images, N_L).
+
+    Parameters
+    ----------
+    specification : Specification
+        Says which loss. With cross-entropy, scores are the probabilities of the softmax; with
+        squared error, the rates of the output units as they are.
+    responses : array, shape (n_images, N_L)
+        As from `Simulation.respond`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking import Specification
+    >>> from ghost_spiking.training import scores
+    >>> specification = Specification.create(sizes=(4, 3, 2), loss="cross_entropy")
+    >>> scores(specification, np.array([[1.0, 1.0]]))
+    array([[0.5, 0.5]])
+    """
+    responses = responses.astype(np.float64)
+    if specification.network.loss == "cross_entropy":
+        responses = np.exp(responses - responses.max(axis=1, keepdims=True))
+        responses /= responses.sum(axis=1, keepdims=True)
+    return responses

@@ -1,14 +1,18 @@
 """The description tells what is built."""
 
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghost_spiking import Simulation, Specification
+from ghost_spiking import Simulation, Specification, Training
 from ghost_spiking.cli import main
+from ghost_spiking.datasets import load
 from ghost_spiking.describe import describe
+from ghost_spiking.runs import Run
+from ghost_spiking.study import Study
 from ghost_spiking.values import initial_weights, projection_rates
 
 from .numerics.test_engines import OPTIONS
@@ -105,3 +109,49 @@ def test_command(tmp_path):
         result = CliRunner().invoke(main, ["describe", str(tmp_path / missing)])
         assert result.exit_code == 2
         assert "Error:" in result.stderr
+
+
+class _Tags(HTMLParser):
+    """Checks that all tags are closed in turn, and keeps the words."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.words = [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.mark.parametrize("options", [{"loss": "cross_entropy"}, {"spikes": "lif"}])
+def test_notebooks_show_the_same_tables(options):
+    specification = Specification.create(sizes=(64, 5, 10), **options)
+    shown = _Tags(specification._repr_html_())
+    plain = describe(specification)
+    for line in plain.splitlines():
+        if line.startswith("| ") and "---" not in line:
+            for entry in line[1:-1].split(" | "):
+                for word in entry.replace("\\|", "|").replace("`", "").split():
+                    assert word in "".join(shown.words), line
+    assert specification._repr_html_().count("<pre>") == plain.count("```text")
+
+
+def test_notebooks_show_studies_runs_and_objects(tmp_path):
+    study = Study.from_dict({
+        "dataset": "digits", "epochs": 1, "held_out": 300, "network": {"sizes": [64, 5, 10]},
+        "grid": {"protocol.beta": [1.0, 3.0]},
+    })  # fmt: skip
+    assert {"protocol.beta", "(1.0, 3.0)"} <= set(_Tags(study._repr_html_()).words)
+    simulation = Simulation(Specification.create(sizes=(64, 5, 10)), device="numpy")
+    assert "ghost_forward_2" in _Tags(simulation.brian._repr_html_()).words
+    trainer = Training(simulation, *(part.take(100) for part in load("digits")))
+    trainer.run(1)
+    run = Run.of(trainer, tmp_path / "a & b")
+    assert f"{trainer.history[0].test_accuracy:.2f}" in _Tags(run._repr_html_()).words

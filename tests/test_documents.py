@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from brian2 import prefs
+from PIL import Image
 
 import ghost_spiking
 from ghost_spiking.cli.main import main
+from ghost_spiking.datasets import load
 from ghost_spiking.specification import Specification
 
 ROOT = Path(__file__).parent.parent
@@ -110,9 +112,24 @@ def commands():
     return found
 
 
+def save_pictures(folder):
+    """Make the pictures that documents call a reader's own."""
+    training, test = load("digits")
+    names = {1: "one", 2: "two", 7: "seven"}
+    for part, data in (("train", training.take(500)), ("test", test.take(100))):
+        for number, (image, label) in enumerate(zip(data.images, data.labels, strict=True)):
+            places = [folder / "handwriting" / part / names[label]] if label in names else []
+            places += [folder / "new"] if part == "test" and number < 3 else []
+            for place in places:
+                place.mkdir(parents=True, exist_ok=True)
+                pixels = Image.fromarray(15 * image.reshape(8, 8))
+                pixels.save(place / f"{number:04}.png")
+
+
 @pytest.mark.parametrize("document", commands())
 def test_console_blocks_work(document, tmp_path):
-    """Word for word, in an empty folder; what would install packages is only looked at."""
+    """Word for word, in a folder with pictures; what would install packages is only looked at."""
+    save_pictures(tmp_path)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = extras["optional-dependencies"]
     for command in commands()[document]:

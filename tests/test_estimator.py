@@ -8,11 +8,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from scipy.sparse import coo_array, csr_array
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, QuantileTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ghost_spiking import GhostClassifier
@@ -439,3 +440,92 @@ def test_partial_fit_may_begin_with_one_class():
     for _ in range(40):
         classifier.partial_fit(X, y)
     assert classifier.score(X, y) > 0.9
+
+
+def test_weights_are_repetitions():
+    classifier, X, y = small(epochs=2)
+    weights = np.arange(len(X)) % 3
+    shuffled = np.random.default_rng(0).permutation(len(X))
+    expected = classifier.fit(np.repeat(X, weights, axis=0), np.repeat(y, weights)).weights_
+    again = small(epochs=2)[0].fit(X[shuffled], y[shuffled], sample_weight=weights[shuffled])
+    for name, matrix in expected.items():
+        np.testing.assert_array_equal(again.weights_[name], matrix)
+
+
+def test_weights_decide_between_contradictions():
+    _, X, y = small()
+    both, labels = np.vstack([X, X]), np.append(y, 1 - y)
+    for factor in (0.1, 3.0):  # only their ratio counts
+        weights = factor * np.repeat([1.7, 0.1], len(X))
+        classifier, _, _ = small(epochs=20, batch_size=20)
+        assert classifier.fit(both, labels, sample_weight=weights).score(X, y) > 0.95
+    balanced, _, _ = small(epochs=20, batch_size=10, class_weight="balanced")
+    few = np.append(np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:3])
+    rare = balanced.fit(X[few], y[few])
+    assert rare.score(X[y == 1], y[y == 1]) > 0.9
+    given, _, _ = small(epochs=2, class_weight={0: 2, 1: 1})
+    counted = small(epochs=2)[0].fit(X, y, sample_weight=np.where(y == 0, 2, 1))
+    np.testing.assert_array_equal(
+        given.fit(X, y).weights_["feedforward_1"], counted.weights_["feedforward_1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "parameters", "message"),
+    [
+        (np.zeros(100), {}, "not all weights may be 0"),
+        (-np.ones(100), {}, "negative"),
+        (np.ones(3), {}, "100 samples"),
+        (None, {"class_weight": "fair"}, "class_weight: needs 'balanced'"),
+        (None, {"scale": "yes"}, "scale: needs True, False, or a transformer"),
+        (None, {"early_stopping": True, "validation_fraction": 0.001}, "validation_fraction"),
+        (None, {"tol": -1.0}, "tol"),
+    ],
+)
+def test_what_is_refused_names_the_parameter(weights, parameters, message):
+    classifier, X, y = small(**parameters)
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(X, y, sample_weight=weights)
+    assert not hasattr(classifier, "weights_")
+
+
+def test_sparse_samples_are_dense_ones():
+    classifier, X, y = small()
+    expected = classifier.fit(X, y).predict_proba(X)
+    for kind in (csr_array, coo_array):
+        again = small()[0].fit(kind(X), y)
+        np.testing.assert_array_equal(again.predict_proba(kind(X)), expected)
+
+
+def test_any_transformer_may_scale():
+    classifier, X, y = small(scale=QuantileTransformer(n_quantiles=50), epochs=20, batch_size=20)
+    X = X.copy()
+    X[0] *= 1e6
+    assert classifier.fit(X, y).score(X, y) > 0.9
+    pixels = classifier._rates(X)
+    assert (pixels.min(), pixels.max()) == (0, 1)
+    with pytest.raises(SpecificationError, match=r"scale was Quantile.*is True"):
+        classifier.set_params(scale=True, warm_start=True).fit(X, y)
+    wide, _, _ = small(scale=PolynomialFeatures(2))
+    assert wide.fit(X, y).specification_.network.sizes[0] == 10
+    # it learns from further samples on a copy, as what fails changes nothing
+    parts, _, _ = small(scale=StandardScaler())
+    parts.partial_fit(X[1:], y[1:])
+    before = parts._scaling.transformer
+    mean = before.mean_.copy()
+    parts.partial_fit(X[1:] + 1, y[1:])
+    np.testing.assert_array_equal(before.mean_, mean)
+    np.testing.assert_allclose(parts._scaling.transformer.mean_, mean + 0.5)
+
+
+def test_curves_and_tolerance():
+    classifier, X, y = small(epochs=30, batch_size=20, tol=0.5, patience=3)
+    classifier.fit(X, y)  # the loss begins below 0.5, so it can't fall by it
+    assert classifier.n_iter_ == 4
+    assert classifier.loss_curve_ == [epoch.online_loss for epoch in classifier.history_]
+    assert classifier.best_score_ is None
+    stopping, _, _ = small(epochs=9, early_stopping=True, tol=1.0, patience=2)
+    stopping.fit(X, y)
+    assert stopping.n_iter_ == 3
+    assert stopping.best_score_ == max(stopping.validation_scores_)
+    assert len(stopping.validation_scores_) == 3

@@ -9,31 +9,31 @@ what the ghosts subtract, why the rest is an error to learn from, and what goes 
 # %%
 # Two networks
 # ------------
-# The same network before learning and after. `Probe` presents a few images to a network, leaves its weights alone, and records
+# The network that comes with the package, before learning and after. `Probe` presents a few images to a network, leaves its weights alone, and records
 # everything. Here it shows a single test image.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ghost_spiking import Simulation, Specification, Training
+from ghost_spiking import Simulation
 from ghost_spiking.datasets import load
 from ghost_spiking.measure import Probe, backpropagate
+from ghost_spiking.networks import trained
 from ghost_spiking.plotting import plot_trace
+from ghost_spiking.values import initial_weights
 
 training, test = load("mnist")
-training = training.take(5000)
-specification = Specification.create(sizes=(784, 100, 10))
-trainer = Training(Simulation(specification, seed=0), training, test)
-before = dict(trainer.simulation.weights)
-trainer.run(epochs=8)
-after = dict(trainer.simulation.weights)
+run = trained()
+specification, after = run.specification, run.weights
+before = initial_weights(specification, run.facts.seed)
+adaptation = run.adaptation  # of the input units, to the training images
+simulation = Simulation(specification, weights=after, adaptation=adaptation)
 
 # %%
 # We choose an image that the network does not read well: the one among the first 500 test images whose correct output unit is
 # the least active.
-responses = trainer.simulation.respond(test.images[:500])
+responses = simulation.respond(test.images[:500])
 image = int(responses[np.arange(500), test.labels[:500]].argmin())
 print(f"image {image} is a {test.labels[image]}, taken for a {responses[image].argmax()}")
-adaptation = trainer.simulation.adaptation  # of the input units, to the training images
 probe = Probe(specification, test.images[[image]], test.labels[[image]], adaptation=adaptation)
 
 # %%
@@ -65,7 +65,7 @@ record(after, "with ghosts that have learned")
 # nudged. This is the error that the unit learns from.
 #
 # Is it right? What backpropagation would tell this unit, with the strength of the nudging as a factor:
-rates = trainer.simulation.input_rates(test.images[[image]])
+rates = simulation.input_rates(test.images[[image]])
 found = backpropagate(specification, after, rates, test.labels[[image]])
 print(f"backpropagation: {specification.protocol.beta * found.errors[1][0, unit]:+.3f}")
 
@@ -80,9 +80,9 @@ silent = after | {"ghost_feedback_2": np.zeros_like(after["ghost_feedback_2"])}
 record(silent, "without ghosts")
 
 # %%
-# Now the unit gets all of the feedback, all the time. Nudging still raises it, but what was there before is larger, and has the
-# other sign. A rule that learns from e would change the weights of this unit in the wrong
-# direction. That is what ghosts are for: they take away what says nothing about the error.
+# Now the unit gets all of the feedback, all the time. Nudging moves it as before, but from another place: what was there
+# before has the other sign, and little of the error is left. A rule that learns from e would learn from what says nothing
+# about the error, and the numbers below say how often it would go wrong. That is what ghosts are for: they take it away.
 #
 # An output unit and its ghost
 # ----------------------------
@@ -115,13 +115,13 @@ for name, weights in (("before learning", before), ("without ghosts", silent), (
 
 # %%
 # Before learning, the ghosts add several times more than there is to cancel, and the errors are no better than chance. Without
-# ghosts they are little better. With ghosts that have learned, a few percent of the feedback are left, and the errors point
+# ghosts they are little better. With ghosts that have learned, next to nothing of the feedback is left, and the errors point
 # in much the same direction as those of backpropagation.
 #
 # To try
 # ------
 # * ``probe.trace(after, layer=1, beta=0.3)``: what does a weaker nudging do to the error?
 # * Exchange the label: give the probe another digit as the target. Which units change their error?
-# * The same picture of a run on disk: ``ghost-spiking trace my-run --unit 3 --image 8``.
+# * The same picture of a run on disk: ``ghost-spiking trace mnist --unit 3 --image 8``.
 #
 # Next: :ref:`from local rules to backpropagation <sphx_glr_tutorials_plot_3_angle.py>`.

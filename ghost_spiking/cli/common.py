@@ -24,23 +24,37 @@ if TYPE_CHECKING:
 __all__ = [
     "as_json",
     "data_of_run",
+    "device_option",
     "draw_learning_curves",
     "interruptible",
+    "is_quiet",
     "model_option",
+    "open_run",
     "other_data",
     "own_model",
     "probe_of",
     "progress_bar",
+    "quiet",
     "repair",
     "run_argument",
     "say",
     "simulation_of_run",
+    "warn",
 ]
 
+quiet = click.option(
+    "--quiet", "-q", is_flag=True, help="Say nothing on the way but warnings and errors."
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["cpp_standalone", "cython", "numpy"]),
+    help="A compiled program, or Brian2's runtime mode, which is slower; numpy needs no compiler.  "
+    "[default: cpp_standalone, or what the run was trained with]",
+)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object as the last line."
 )
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+run_argument = click.argument("run", metavar="RUN|STUDY|mnist", type=click.Path(path_type=Path))
 
 
 def _take_model(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -91,9 +105,21 @@ def probe_of(
     )
 
 
+def is_quiet() -> bool:
+    """Tell whether the command was given --quiet."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("quiet"))
+
+
 def say(text: str) -> None:
     """Tell what is going on, on standard error; results go to standard output."""
-    click.echo(text, err=True)
+    if not is_quiet():
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Tell what is the matter, on standard error, also if it is to be quiet."""
+    click.echo(f"warning: {text}", err=True)
 
 
 @contextlib.contextmanager
@@ -120,29 +146,36 @@ def interruptible() -> Iterator[list[int]]:
 @contextlib.contextmanager
 def progress_bar(total: int, done: int) -> Iterator[Any]:
     """Show images presented, and the time left."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     with tqdm(
-        total=total, initial=done, unit=" images", mininterval=0.5, dynamic_ncols=True
+        total=total,
+        initial=done,
+        unit=" images",
+        mininterval=0.5,
+        dynamic_ncols=True,
+        disable=is_quiet(),
     ) as bar:
         yield bar
 
 
 def data_of_run(run: Run, dataset: str | None = None) -> tuple[Dataset, Dataset]:
     """Load the images that a run learned and was tested with, from another place if need be."""
-    from ..datasets import NAMES, load
+    from ..datasets import is_there, load
 
     place = dataset or run.facts.dataset
     if place is None:
         raise DataError(
             f"'{run.path}' does not say where its images are; name their place with --dataset"
         )
-    if dataset is None and place not in NAMES and not Path(place).is_dir():
+    if dataset is None and not is_there(place):
         raise DataError(
-            f"'{run.path}' learned the images in '{place}', where there is no folder now; name "
+            f"'{run.path}' learned the images in '{place}', where there is nothing now; name "
             "the place where they are with --dataset"
         )
     training, test = _fitting(run, *load(place))
+    if run.facts.held_out is not None:
+        training, test = training.split(run.facts.held_out, seed=0)
     if run.facts.limit is not None:
         training = training.take(min(run.facts.limit, len(training)))
     run.check_data(training, test)
@@ -168,21 +201,22 @@ def _fitting(run: Run, training: Dataset, test: Dataset) -> tuple[Dataset, Datas
             f"images of {training.name} have {training.n_features} pixels, but the network in "
             f"'{run.path}' has {n_inputs} inputs"
         )
-    return training, test
+    return training.with_classes(run.classes), test.with_classes(run.classes)
 
 
-def simulation_of_run(run: Run, data: Dataset) -> Simulation:
-    """Return the trained network, ready for images of the type that `data` has."""
+def simulation_of_run(run: Run, dtype: Any, device: Any = None) -> Simulation:
+    """Return the trained network, ready for pixels of this type."""
     from ..simulation import Simulation
 
     return Simulation(
         run.specification,
         engine=run.facts.engine or "dense",
+        device=device or run.facts.device or "cpp_standalone",
         precision=run.facts.precision or "float32",
         weights=run.weights,
         adaptation=run.adaptation,
         seed=run.facts.seed or 0,
-        data_dtype=data.images.dtype,
+        data_dtype=dtype,
     )
 
 
@@ -198,6 +232,21 @@ def repair(path: Path) -> None:
                 draw_learning_curves(run.path, run.history)
     except RunError:  # it is being trained, or can't be written to: then they stay as they are
         pass
+
+
+def open_run(path: Path) -> Run:
+    """Read a run; of the folder of a study, that of its best network; or the one that ships."""
+    from ..networks import NAME, trained
+    from ..runs import Run
+    from ..study import best_run
+
+    if str(path) == NAME and not (path / "run.npz").exists():
+        say("the trained network that comes with the package")
+        return trained()
+    if (path / "cells").is_dir():
+        record, path = best_run(path)
+        say(f"the best network of the study: {record}")
+    return Run.load(path)
 
 
 def draw_learning_curves(path: Path, history: Sequence[Epoch]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .common import own_model, run_argument
+from .common import open_run, own_model, run_argument
 
 __all__ = ["export"]
 
@@ -29,10 +29,11 @@ def export(run: Path, form: str, levels: int, out: Path | None) -> None:
     NIR is read by simulators and neuromorphic hardware; see docs/spikes.md for what the graph is.
     """
     from ..export import to_nir, write_nir
-    from ..runs import Run
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     graph = to_nir(loaded.specification, loaded.weights, loaded.adaptation, levels=levels)
-    path = out or run / "network.nir"
+    path = out or loaded.path / "network.nir"
+    if out is None:
+        path.parent.mkdir(exist_ok=True)
     write_nir(path, graph)
     click.echo(f"wrote {path}")

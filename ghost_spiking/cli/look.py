@@ -12,6 +12,8 @@ from ..exceptions import DataError, RunError
 from .common import (
     as_json,
     data_of_run,
+    device_option,
+    open_run,
     other_data,
     own_model,
     probe_of,
@@ -45,20 +47,20 @@ _moved_data = click.option(
 @click.option(
     "--dataset", metavar="mnist|digits|FOLDER", help="Other images than those of the run."
 )
+@device_option
 @own_model
 @as_json
-def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
+def evaluate(run: Path, dataset: str | None, device: str | None, as_json: bool) -> None:
     """Evaluate a saved RUN on training and test images."""
-    from ..runs import Run
     from ..training import Training
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     training, test = data_of_run(loaded) if dataset is None else other_data(loaded, dataset)
-    trainer = Training(simulation_of_run(loaded, training), training, test)
+    trainer = Training(simulation_of_run(loaded, training.images.dtype, device), training, test)
     results = {
         "train_accuracy": trainer.evaluate(training),
         "test_accuracy": trainer.evaluate(test),
-        "run": str(run),
+        "run": str(loaded.path),
     }
     if as_json:
         click.echo(json.dumps(results))
@@ -72,17 +74,16 @@ def evaluate(run: Path, dataset: str | None, as_json: bool) -> None:
 @click.command()
 @run_argument
 @_moved_data
+@device_option
 @own_model
 @_picture_format
-def show(run: Path, dataset: str | None, suffix: str) -> None:
+def show(run: Path, dataset: str | None, device: str | None, suffix: str) -> None:
     """Print what a saved RUN is, and draw all there is to see of it.
 
     Learning curves, distances between weights, angles to backpropagation, receptive fields,
     confusion matrix and mistakes, each as a picture in the run directory.
     """
-    from ..runs import Run
-
-    loaded = Run.load(run)
+    loaded = open_run(run)
     click.echo(loaded.specification.to_toml())
     for key, value in loaded.summary().items():
         if value is None:
@@ -95,11 +96,11 @@ def show(run: Path, dataset: str | None, suffix: str) -> None:
             f"{epoch.test_accuracy:.2f} % test"
         )
     try:
-        _draw(loaded, dataset, suffix)
+        _draw(loaded, dataset, device, suffix)
     except OSError as error:
-        raise RunError(f"pictures can't be drawn in '{run}': {error}") from None
+        raise RunError(f"pictures can't be drawn in '{loaded.path}': {error}") from None
     finally:  # last, as a training may have gone on while this drew learning curves
-        repair(run)
+        repair(loaded.path)
 
 
 def _count(run: Run, dataset: str | None) -> None:
@@ -122,12 +123,13 @@ def _count(run: Run, dataset: str | None) -> None:
     )
 
 
-def _draw(run: Run, dataset: str | None, suffix: str) -> None:
+def _draw(run: Run, dataset: str | None, device: str | None, suffix: str) -> None:
     from ..plotting import save_overview
 
     _, test = data_of_run(run, dataset)
     probe = probe_of(run.specification, test, run.facts.seed or 0, run.adaptation)
     say("measuring and drawing ...")
+    run.path.mkdir(exist_ok=True)  # that of the trained network that ships is not there yet
     drawn = save_overview(
         run.path,
         suffix,
@@ -137,7 +139,10 @@ def _draw(run: Run, dataset: str | None, suffix: str) -> None:
         test.images,
         test.image_shape,
         test.labels,
-        simulation_of_run(run, test).predict(test.images, maximum=test.maximum),
+        simulation_of_run(run, test.images.dtype, device).predict(
+            test.images, maximum=test.maximum
+        ),
+        run.classes,
     )
     for path in drawn:
         click.echo(f"drew {path}")
@@ -152,7 +157,7 @@ def _draw(run: Run, dataset: str | None, suffix: str) -> None:
     help="Number of the unit in its layer, from 0.  [default: the one with the largest error]",
 )
 @click.option("--image", type=int, default=0, show_default=True, help="Which test image, from 0.")
-@click.option("--label", type=int, help="Nudge towards this class instead of the image's own.")
+@click.option("--label", help="Nudge towards this class instead of the image's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="File of the picture.")
 @_moved_data
 @own_model
@@ -162,7 +167,7 @@ def trace(
     layer: int,
     unit: int | None,
     image: int,
-    label: int | None,
+    label: str | None,
     out: Path | None,
     dataset: str | None,
     suffix: str,
@@ -172,18 +177,18 @@ def trace(
 
     from ..measure import Probe
     from ..plotting import plot_trace, save
-    from ..runs import Run
 
-    loaded = Run.load(run)
+    loaded = open_run(run)
     _, test = data_of_run(loaded, dataset)
     sizes = loaded.specification.network.sizes
     _within("--layer", layer, 1, len(sizes) - 1)
     _within("--image", image, 0, len(test) - 1)
-    if label is not None:
-        _within("--label", label, 0, sizes[-1] - 1)
+    names = [str(name) for name in loaded.classes]
+    if label is not None and label not in names:
+        raise DataError(f"--label: must be one of {', '.join(names)}, got '{label}'")
     if unit is not None:
         _within("--unit", unit, 0, sizes[layer] - 1)
-    labels = test.labels[[image]] if label is None else np.array([label])
+    labels = test.labels[[image]] if label is None else np.array([names.index(label)])
     probe = Probe(
         loaded.specification,
         test.images[[image]],
@@ -196,8 +201,11 @@ def trace(
     if unit is None:
         values = recorded.recorded.get("error", recorded["state"])
         unit = int(np.abs(values[-1, 0]).argmax())
-    path = out or run / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
-    title = f"unit {unit} of layer {layer}, a {test.labels[image]} nudged to {labels[0]}\n"
+    path = out or loaded.path / f"trace_layer{layer}_unit{unit}_image{image}.{suffix}"
+    shown, wanted = names[test.labels[image]], names[labels[0]]
+    if out is None:
+        path.parent.mkdir(exist_ok=True)
+    title = f"unit {unit} of layer {layer}, a {shown} nudged to {wanted}\n"
     try:
         rows = len(recorded.panels)
         size = (6.4, 5 + 1.4 * (rows - 3))

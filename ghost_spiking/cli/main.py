@@ -9,10 +9,12 @@ import click
 
 from .. import __version__
 from ..exceptions import GhostSpikingError
+from ._surroundings import put_right
 from .bench import bench
 from .describe import describe
 from .export import export
 from .look import evaluate, show, trace
+from .predict import predict
 from .spec import spec
 from .study import study
 from .train import train
@@ -24,6 +26,7 @@ class _Command(click.Group):
     """Turns errors of this package and of the system into one line and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        put_right()
         try:
             return super().invoke(ctx)
         except GhostSpikingError as error:
@@ -47,5 +50,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, show, trace, study, spec, describe, export, bench):
+for _command in (train, evaluate, predict, show, trace, study, spec, describe, export, bench):
     main.add_command(_command)

@@ -15,7 +15,7 @@ from ..specification import Specification
 from ..spikes import MECHANISMS
 from .common import model_option
 
-__all__ = ["chosen_sections", "network_options", "set_fields", "set_option"]
+__all__ = ["chosen_sections", "field_and_value", "network_options", "set_fields", "set_option"]
 
 #: Brian2 counts units with 32 bits.
 _MOST = 2**31 - 1
@@ -83,36 +83,43 @@ set_option = click.option(
 
 
 def set_fields(data: dict[str, Any], changes: Sequence[str]) -> None:
-    """Set fields of the mapping that a specification is made of, in place, as --set says.
-
-    A field is a dotted path, or the end of one if that is unique; a value is written as in TOML, or
-    a word.
-    """
-    spikes = (f"spikes.{name}" for one in MECHANISMS.values() for name in one.model_fields)
-    known = list(dict.fromkeys((*fields(), *spikes)))
+    """Set fields of the mapping that a specification is made of, in place, as --set says."""
     for change in changes:
-        path, equals, text = change.partition("=")
-        found = [one for one in known if one == path or one.endswith(f".{path}")]
-        exact = [one for one in found if one == path]
-        if not equals or not found:
-            close = difflib.get_close_matches(path, [*known, *(k.split(".")[-1] for k in known)], 1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise SpecificationError(
-                f"--set {change}: needs FIELD=VALUE with a field of the specification{hint}"
-            )
-        if len(found) > 1 and not exact:
-            raise SpecificationError(f"--set {change}: which of {', '.join(found)}?")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        *tables, name = (exact or found)[0].split(".")
+        path, value = field_and_value("--set", change)
+        *tables, name = path.split(".")
         table = data
         for key in tables:
             table = table.setdefault(key, {})
             if not isinstance(table, dict):  # spikes may be the name of a mechanism
                 raise SpecificationError(f"--set {change}: {key} is {table!r}, not a table")
         table[name] = value
+
+
+def field_and_value(option: str, change: str) -> tuple[str, Any]:
+    """Return the dotted path and the value that FIELD=VALUE means.
+
+    A field is a dotted path, or the end of one if that is unique; a value is written as in TOML, or
+    a word.
+    """
+    spikes = (f"spikes.{name}" for one in MECHANISMS.values() for name in one.model_fields)
+    known = list(dict.fromkeys((*fields(), *spikes)))
+    path, equals, text = change.partition("=")
+    path = path.strip()
+    found = [one for one in known if one == path or one.endswith(f".{path}")]
+    exact = [one for one in found if one == path]
+    if not equals or not found:
+        close = difflib.get_close_matches(path, [*known, *(k.split(".")[-1] for k in known)], 1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise SpecificationError(
+            f"{option} {change}: needs FIELD=VALUE with a field of the specification{hint}"
+        )
+    if len(found) > 1 and not exact:
+        raise SpecificationError(f"{option} {change}: which of {', '.join(found)}?")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    return (exact or found)[0], value
 
 
 def chosen_sections(

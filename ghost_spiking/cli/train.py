@@ -21,10 +21,13 @@ from ..specification import Specification
 from .common import (
     as_json,
     data_of_run,
+    device_option,
     draw_learning_curves,
     interruptible,
+    is_quiet,
     probe_of,
     progress_bar,
+    quiet,
     say,
 )
 from .network import chosen_sections, network_options, set_fields, set_option
@@ -41,7 +44,7 @@ _DRAW_EVERY = 5.0
 #: Exit code after Ctrl-C, as shells have it.
 _INTERRUPTED = 130
 #: What may be given together with --resume.
-_FOR_RESUMING = {"resume", "dataset", "epochs", "save_every", "measure", "as_json"}
+_FOR_RESUMING = {"resume", "dataset", "epochs", "save_every", "measure", "quiet", "as_json"}
 
 
 def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -55,9 +58,10 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     "--dataset",
     default="mnist",
     show_default=True,
-    metavar="mnist|digits|FOLDER",
-    help="Images to learn: the packaged MNIST, scikit-learn's digits, or a folder of IDX files. "
-    "With --resume: the folder where those of the run are now, if they have been moved.",
+    metavar="mnist|digits|PLACE",
+    help="Images to learn: the packaged MNIST, scikit-learn's digits, a folder of IDX files or of "
+    "pictures, or an .npz file. With --resume: where those of the run are now, if they have been "
+    "moved.",
 )
 @network_options
 @click.option(
@@ -74,6 +78,7 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     show_default=True,
     help="dense: matrix products. synapses: plain Brian2, about a hundred times slower.",
 )
+@device_option
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float64"]),
@@ -91,6 +96,7 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     type=click.Path(path_type=Path),
     help="Run directory to make.  [default: runs/DATASET-TIME]",
 )
+@click.option("--force", is_flag=True, help="Replace the run that is in --out already.")
 @click.option(
     "--resume",
     metavar="RUN",
@@ -111,6 +117,7 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     is_flag=True,
     help="Measure angles, residuals and settling after each epoch, on a few test images.",
 )
+@quiet
 @as_json
 @click.pass_context
 def train(
@@ -119,12 +126,15 @@ def train(
     limit: int | None,
     seed: int,
     engine: Any,
+    device: Any,
     precision: Any,
     epochs: int | None,
     out: Path | None,
+    force: bool,
     resume: Path | None,
     save_every: float,
     measure: bool,
+    quiet: bool,
     as_json: bool,
     changes: tuple[str, ...],
     **chosen: Any,
@@ -159,10 +169,12 @@ def train(
             )
         training = training.take(limit)
     specification = _specification(training, engine, changes=changes, **chosen)
-    path = Run.create(out) if out is not None else _folder_named(training.name)
+    path = _folder_named(training.name) if out is None else Run.create(out, replace=force)
     try:
         with lock(path):
-            trainer = _new_trainer(specification, training, test, engine, precision, seed)
+            trainer = _new_trainer(specification, training, test, engine, device, precision, seed)
+            if force:  # now that nothing stands in the way of the new one
+                Run.clear(path)
             facts = Facts.of(
                 trainer,
                 dataset=place_of(dataset),
@@ -267,6 +279,7 @@ def _new_trainer(
     training: Dataset,
     test: Dataset,
     engine: Any,
+    device: Any,
     precision: Any,
     seed: int,
 ) -> Training:
@@ -285,6 +298,7 @@ def _new_trainer(
     simulation = Simulation(
         specification,
         engine=engine,
+        device=device or "cpp_standalone",
         precision=precision,
         seed=seed,
         data_dtype=training.images.dtype,
@@ -327,7 +341,9 @@ def _go_on(
     if changed:
         say(f"it began with {', '.join(changed)}, so numbers may differ in the last bits")
     engine, precision = facts.engine or "dense", facts.precision or "float32"
-    trainer = _new_trainer(run.specification, training, test, engine, precision, facts.seed or 0)
+    trainer = _new_trainer(
+        run.specification, training, test, engine, facts.device, precision, facts.seed or 0
+    )
     run.restore(trainer)
     _train_epochs(trainer, run.path, facts, save_every, measure, run.seconds - start)
 
@@ -378,10 +394,12 @@ def _train_epochs(
             nonlocal last_drawn
             epoch = trainer.history[-1]
             bar.update(len(trainer.history) * n_images - bar.n)
-            bar.write(
-                f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % of the training images while "
-                f"learning, {epoch.test_accuracy:.2f} % of the test images, {epoch.seconds:.1f} s"
-            )
+            if not is_quiet():
+                bar.write(
+                    f"epoch {epoch.epoch}: {epoch.online_accuracy:.2f} % of the training images "
+                    f"while learning, {epoch.test_accuracy:.2f} % of the test images, "
+                    f"{epoch.seconds:.1f} s"
+                )
             if epoch.warning and not any(one.warning for one in trainer.history[-2:-1]):
                 bar.write(f"warning: {epoch.warning}")
             if time.perf_counter() - last_saved >= 60 * save_every:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from ..exceptions import DataError
 
-__all__ = ["find_idx", "read_idx"]
+__all__ = ["find_idx", "prefixes", "read_idx"]
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+#: How names of files say the type.
+_ENDINGS = ("ubyte", "byte", "short", "int", "float", "double")
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
@@ -70,11 +73,24 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     return values.astype(dtype.newbyteorder("="))
 
 
-def find_idx(folder: Path, stem: str) -> Path:
+def prefixes(folder: Path) -> list[str]:
+    """Return what stands before the names of MNIST's files, such as ``emnist-letters-``."""
+    found = {
+        name.group(1)
+        for path in folder.iterdir()
+        if (name := re.fullmatch(r"(.*?)train-images[-.]idx3-\w+(\.gz)?", path.name))
+    }
+    return sorted(found)
+
+
+def find_idx(folder: Path, prefix: str, parts: tuple[str, ...], kind: str, dimensions: int) -> Path:
     """Find a file in a folder by the names under which it is commonly distributed."""
-    dotted = stem.replace("-idx", ".idx")
-    names = [stem, f"{stem}.gz", dotted, f"{dotted}.gz"]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise DataError(f"{folder}: no file {stem}, looked for {', '.join(names)}")
+    stems = [f"{prefix}{part}-{kind}-idx{dimensions}" for part in parts]
+    for stem in stems:
+        for name in (stem, stem.replace("-idx", ".idx")):
+            for ending in _ENDINGS:
+                for path in (folder / f"{name}-{ending}", folder / f"{name}-{ending}.gz"):
+                    if path.is_file():
+                        return path
+    looked = ", ".join(f"{stem}-ubyte, {stem}-ubyte.gz" for stem in stems)
+    raise DataError(f"{folder}: no file {stems[0]}-ubyte, looked for {looked}")

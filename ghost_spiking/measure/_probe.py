@@ -88,6 +88,34 @@ class Trace:
         """Return a signal by its name, such as ``trace["error"]``."""
         return self.recorded[name]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all signals with the names of their axes, for other tools.
+
+        It is the mapping that ``xarray.Dataset.from_dict`` takes; the arrays themselves are in
+        `recorded`.
+
+        Returns
+        -------
+        dict
+            ``coords`` has the times, in units of tau; ``data_vars`` the signals; ``attrs`` the
+            layer and the time when nudging begins. Each array is a dictionary with ``dims``, the
+            names of its axes, and ``data``.
+
+        Examples
+        --------
+        >>> import xarray  # doctest: +SKIP
+        >>> xarray.Dataset.from_dict(trace.to_dict()).error.mean("image")  # doctest: +SKIP
+        """
+        axes = ("time", "image", "unit", "neuron")
+        return {
+            "coords": {"time": {"dims": ("time",), "data": self.times}},
+            "data_vars": {
+                name: {"dims": axes[: values.ndim], "data": values}
+                for name, values in self.recorded.items()
+            },
+            "attrs": {"layer": self.layer, "nudging_from": self.nudging_from},
+        }
+
 
 class Probe:
     """Measures networks of one specification on some images, without changing them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -9,12 +10,12 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from .. import runs
 from ..exceptions import CompilationError, LearningWarning, StudyError
@@ -22,7 +23,7 @@ from ..specification import Specification
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
-    from ..training import Epoch
+    from ..training import Callback, Epoch
 
 __all__ = [
     "Cell",
@@ -30,8 +31,11 @@ __all__ = [
     "compile_all",
     "describe",
     "make_folder",
+    "read_all",
     "read_record",
     "record_path",
+    "run_path",
+    "save_record",
     "text_of",
     "write_file",
 ]
@@ -69,6 +73,13 @@ class Record(runs.Record):
     key: str
     parameters: dict[str, Any]
     held_out: int
+    #: The run with its weights, if it was trained just now to keep them.
+    _run: runs.Run | None = PrivateAttr(None)
+
+    @property
+    def pruned(self) -> bool:
+        """Whether its training was ended early, since others were better: see `optimise`."""
+        return self.error is None and len(self.history) < (self.facts.goal or 0)
 
     @property
     def seed(self) -> int | None:
@@ -77,8 +88,11 @@ class Record(runs.Record):
 
     @property
     def held_out_accuracy(self) -> float | None:
-        """Percent of the held-out images classified correctly after the last epoch, or None."""
-        return self.test_accuracy
+        """Percent of the held-out images classified correctly after the last epoch, or None.
+
+        None also if it was pruned, as networks with fewer epochs are not to be compared.
+        """
+        return None if self.pruned else self.test_accuracy
 
     @property
     def online_accuracy(self) -> float | None:
@@ -111,7 +125,9 @@ class Record(runs.Record):
         name = f"{describe(self.parameters)}, seed {self.seed}"
         if self.error is not None:
             return f"{name}: failed: {self.error}"
-        found = f"{self.held_out_accuracy:.2f} % of the held-out images, {self.seconds:.0f} s"
+        found = f"{self.test_accuracy:.2f} % of the held-out images, {self.seconds:.0f} s"
+        if self.pruned:
+            found += f"; ended after {len(self.history)} of {self.facts.goal} epochs"
         return f"{name}: {found}" + (f"; {self.warning}" if self.warning else "")
 
 
@@ -127,7 +143,7 @@ class Cell:
         The network and its protocol.
     seed : int
         Seed of the initial weights and of the order of images.
-    epochs, dataset, held_out, limit
+    epochs, dataset, held_out, limit, keep_weights
         As in `Study`.
 
     Examples
@@ -150,6 +166,7 @@ class Cell:
     dataset: str
     held_out: int
     limit: int | None
+    keep_weights: bool = False
 
     @property
     def key(self) -> str:
@@ -162,15 +179,20 @@ class Cell:
         return self._hash(self.specification.to_toml())
 
     def _hash(self, specification: str) -> str:
-        facts = {field: getattr(self, field) for field in vars(self)}
+        facts = {field: getattr(self, field) for field in vars(self) if field != "keep_weights"}
         facts |= {"parameters": None, "specification": specification}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
     def __str__(self) -> str:
         return f"{describe(self.parameters)}, seed {self.seed}"
 
-    def train(self) -> Record:
+    def train(self, after_epoch: Callback | None = None) -> Record:
         """Train the network; an error becomes part of the record.
+
+        Parameters
+        ----------
+        after_epoch : callable, optional
+            A callback of the training, see `ghost_spiking.callbacks`.
 
         Raises
         ------
@@ -192,14 +214,23 @@ class Cell:
             trainer = Training(simulation, training, held_out, self.seed)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LearningWarning)  # part of the record
-                trainer.run(self.epochs)
+                trainer.run(self.epochs, [after_epoch] if after_epoch else [])
         except Exception as error:
             history = trainer.history if trainer else []
             seconds = time.perf_counter() - start
             return self.failed(f"{type(error).__name__}: {error}", history, seconds)
-        facts = runs.Facts.of(trainer, dataset=self.dataset, limit=self.limit, goal=self.epochs)
+        facts = runs.Facts.of(
+            trainer,
+            dataset=self.dataset,
+            limit=self.limit,
+            held_out=self.held_out,
+            goal=self.epochs,
+        )
         seconds = time.perf_counter() - start
-        return self._record(runs.Run.of(trainer, "", facts, seconds=seconds).record())
+        run = runs.Run.of(trainer, "", facts, seconds=seconds)
+        record = self._record(run.record())
+        record._run = run if self.keep_weights else None
+        return record
 
     def failed(self, error: str, history: Sequence[Epoch] = (), seconds: float = 0.0) -> Record:
         """Make the record of a training that has failed with an error."""
@@ -231,7 +262,7 @@ def _images(dataset: str, n_held_out: int, limit: int | None) -> tuple[Dataset, 
 
 def compile_all(cells: Sequence[Cell], progress: bool) -> None:
     """Compile before processes start, lest several of them compile the same program."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     from ..simulation import Simulation
 
@@ -248,6 +279,21 @@ def compile_all(cells: Sequence[Cell], progress: bool) -> None:
             failures.append(error)
     if len(failures) == len(structures):
         raise failures[0]
+
+
+def run_path(folder: Path, key: str) -> Path:
+    """Return the directory of the run with this key, if its weights are kept."""
+    return folder / "runs" / key
+
+
+def save_record(folder: Path, record: Record) -> None:
+    """Save a record in the folder of a study, and before it the weights, if they are kept."""
+    if record._run is not None:
+        path = run_path(folder, record.key)
+        make_folder(path)
+        runs.Run.clear(path)
+        replace(record._run, path=path).save()
+    write_file(record_path(folder, record.key), record.model_dump_json(indent=1) + "\n")
 
 
 def record_path(folder: Path, key: str) -> Path:
@@ -270,6 +316,15 @@ def read_record(folder: Path, cell: Cell) -> Record | None:
             return record.model_copy(update={"parameters": cell.parameters, "key": cell.key})
         _log.warning("%s is damaged; the cell '%s' is trained again", path, cell)
     return None
+
+
+def read_all(folder: Path) -> list[Record]:
+    """Return all records in the folder of a study; those that are damaged are trained again."""
+    records = []
+    for path in sorted((folder / "cells").glob("*.json")):
+        with contextlib.suppress(ValueError, OSError):
+            records.append(Record.model_validate_json(path.read_bytes()))
+    return records
 
 
 def write_file(path: Path, text: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .._drawing import COLOURS, fonts, label_some
 from ..models import units
-from ..plotting import COLOURS
 from ..spikes import UNITS
 from ._cells import Record, text_of
 from ._table import summarize
@@ -140,7 +140,9 @@ def plot_heat_map(records: Sequence[Record], x: str, y: str, axes: Axes) -> Axes
     return axes
 
 
-def plot_scatter(records: Sequence[Record], parameter: str, axes: Axes) -> Axes:
+def plot_scatter(
+    records: Sequence[Record], parameter: str, axes: Axes, *, logarithmic: bool = False
+) -> Axes:
     """Draw the accuracy of each network of a random sample against a parameter.
 
     Parameters
@@ -151,6 +153,8 @@ def plot_scatter(records: Sequence[Record], parameter: str, axes: Axes) -> Axes:
         Dotted path of a varied field.
     axes : matplotlib Axes
         Where to draw.
+    logarithmic : bool, optional
+        Whether the axis of the parameter is logarithmic whatever its values are.
 
     Returns
     -------
@@ -179,19 +183,24 @@ def plot_scatter(records: Sequence[Record], parameter: str, axes: Axes) -> Axes:
         alpha=0.7,
         capsize=2,
     )
-    _label(axes, "x", parameter, values)
+    _label(axes, "x", parameter, values, logarithmic)
     axes.set_ylabel(_ACCURACY)
     axes.grid(alpha=0.3, linewidth=0.5)
     return axes
 
 
 def save_study_plots(
-    records: Sequence[Record], path: str | os.PathLike[str], *, sampled: bool = False
+    records: Sequence[Record],
+    path: str | os.PathLike[str],
+    *,
+    sampled: bool = False,
+    logarithmic: Collection[str] = (),
 ) -> None:
     """Draw what fits a study into a file; its suffix chooses the format.
 
     A random sample gets a scatter plot for each parameter; a grid gets error bars for each
-    (in one panel, with lines, if there are two) and a heat map for each pair.
+    (in one panel, with lines, if there are two) and a heat map for each pair. Parameters whose
+    logarithms were drawn have logarithmic axes.
 
     Examples
     --------
@@ -213,19 +222,20 @@ def save_study_plots(
     columns = min(3, n_panels)
     n_rows = -(-n_panels // columns)
     # Without pyplot there is no global state, and nothing to close.
-    figure = Figure(figsize=(4.6 * columns, 3.8 * n_rows), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = [figure.add_subplot(n_rows, columns, i + 1) for i in range(n_panels)]
-    for name, axes in zip(singles, panels, strict=False):
-        if sampled:
-            plot_scatter(records, name, axes)
-        elif len(pairs) == 1:
-            plot_error_bars(records, name, axes, lines=varied[1])
-        else:
-            plot_error_bars(records, name, axes)
-    for (x, y), axes in zip(pairs, panels[len(singles) :], strict=True):
-        plot_heat_map(records, x, y, axes)
-    figure.savefig(path)
+    with fonts():
+        figure = Figure(figsize=(4.6 * columns, 3.8 * n_rows), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = [figure.add_subplot(n_rows, columns, i + 1) for i in range(n_panels)]
+        for name, axes in zip(singles, panels, strict=False):
+            if sampled:
+                plot_scatter(records, name, axes, logarithmic=name in logarithmic)
+            elif len(pairs) == 1:
+                plot_error_bars(records, name, axes, lines=varied[1])
+            else:
+                plot_error_bars(records, name, axes)
+        for (x, y), axes in zip(pairs, panels[len(singles) :], strict=True):
+            plot_heat_map(records, x, y, axes)
+        figure.savefig(path)
 
 
 def _values(records: Sequence[Record], parameter: str) -> list[Any]:
@@ -254,7 +264,13 @@ def _places(values: Sequence[Any]) -> list[float]:
     )
 
 
-def _label(axes: Axes, which: Literal["x", "y"], parameter: str, values: Sequence[Any]) -> None:
+def _label(
+    axes: Axes,
+    which: Literal["x", "y"],
+    parameter: str,
+    values: Sequence[Any],
+    logarithmic: bool = False,
+) -> None:
     """Name an axis, with the unit; numbers have a scale, everything else a tick for each value."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     unit = (_UNITS | UNITS | units()).get(parameter)
@@ -265,10 +281,12 @@ def _label(axes: Axes, which: Literal["x", "y"], parameter: str, values: Sequenc
         axis.set_ticks(range(len(texts)), texts)
         if which == "x" and sum(len(max(text.split("\n"), key=len)) for text in texts) > 40:
             axes.tick_params("x", rotation=30)
-    elif min(values) > 0 and max(values) >= _LINEAR * min(values):
+    elif min(values) > 0 and (logarithmic or max(values) >= _LINEAR * min(values)):
         axes.set(**{f"{which}scale": "log"})
+        # labels of decades and of what is between them on one line
+        axes.tick_params(which, which="minor", pad=5)
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(_label_some)
+        axis.set_minor_formatter(label_some)
 
 
 def _as_text(values: Sequence[Any]) -> list[Any]:
@@ -277,8 +295,3 @@ def _as_text(values: Sequence[Any]) -> list[Any]:
 
 def _lines(value: Any) -> str:
     return "\n".join(map(text_of, value)) if isinstance(value, (list, tuple)) else text_of(value)
-
-
-def _label_some(value: float, _: float) -> str:
-    digit = round(value / 10 ** np.floor(np.log10(value)))
-    return f"{value:g}" if digit in (2, 5) else ""

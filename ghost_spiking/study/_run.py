@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from ._cells import Record, compile_all, make_folder, read_record, record_path, write_file
+from ._cells import (
+    Record,
+    compile_all,
+    make_folder,
+    read_record,
+    run_path,
+    save_record,
+    write_file,
+)
 from ._parallel import run_here, run_on_dask
 from ._plots import save_study_plots
-from ._study import Study
+from ._study import Range, Study
 from ._table import table_of
 
-__all__ = ["run_study"]
+__all__ = ["run_study", "write_overview"]
 
 
 def run_study(
@@ -38,8 +47,9 @@ def run_study(
     study : Study
         What to train.
     folder : path
-        Where results are: ``cells/KEY.json`` for each cell, ``table.csv`` with a row for
-        each, and ``study.png``. Cells of other studies in the same folder are left alone.
+        Where results are: ``cells/KEY.json`` for each cell, ``runs/KEY`` with its weights if they
+        are kept, ``table.csv`` with a row for each, and ``study.png``. Cells of other studies in
+        the same folder are left alone.
     jobs : int, optional
         Processes on this machine; -1 for one on each core.
     scheduler : str, optional
@@ -77,7 +87,10 @@ def run_study(
     missing = [
         cell
         for cell in study.cells
-        if (record := records[cell.key]) is None or (retry and record.error is not None)
+        if (record := records[cell.key]) is None
+        or record.pruned
+        or (retry and record.error is not None)
+        or (cell.keep_weights and record.error is None and not run_path(folder, cell.key).exists())
     ]
     if missing:
         study.check_images()
@@ -90,13 +103,24 @@ def run_study(
         done = len(study.cells) - len(missing)
         with tqdm(total=len(study.cells), initial=done, unit=" cells", disable=not progress) as bar:
             for record in ended:
-                write_file(record_path(folder, record.key), record.model_dump_json(indent=1) + "\n")
+                save_record(folder, record)
                 records[record.key] = record
                 write_file(folder / "table.csv", table_of(records.values()))
                 if progress:
                     bar.write(str(record), file=sys.stderr)
                 bar.update()
     complete = [record for record in records.values() if record is not None]
-    write_file(folder / "table.csv", table_of(complete))
-    save_study_plots(complete, folder / "study.png", sampled=study.random is not None)
+    write_overview(study, folder, complete)
     return complete
+
+
+def write_overview(study: Study, folder: Path, records: Sequence[Record]) -> None:
+    """Write the table and the picture of a study."""
+    write_file(folder / "table.csv", table_of(records))
+    ranges = study.random.fields if study.random else {}
+    save_study_plots(
+        records,
+        folder / "study.png",
+        sampled=study.random is not None,
+        logarithmic=[name for name, one in ranges.items() if isinstance(one, Range) and one.log],
+    )

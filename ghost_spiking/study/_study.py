@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -27,11 +27,15 @@ from pydantic import (
 )
 
 from .._checks import Count, Flag, Number, Section, Whole, plain
+from .._frames import frame_of
 from ..exceptions import SpecificationError
 from ..models import fields
-from ..specification import Specification
+from ..specification import PLACES, Specification
 from ..spikes import MECHANISMS
-from ._cells import Cell, describe
+from ._cells import Cell, Record, describe, read_all, read_record
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Range", "Sample", "Study"]
 
@@ -70,16 +74,27 @@ class Range(Section):
             raise ValueError(f"low must be greater than 0 with log = true, got {self.low}")
         return self
 
+    @property
+    def whole(self) -> bool:
+        """Whether whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
     def draw(self, generator: np.random.Generator) -> int | float:
         """Draw one number; those that are not whole are rounded to 6 digits."""
-        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        return self.at(generator.random())
+
+    def at(self, fraction: float) -> int | float:
+        """Return the number at a fraction of the way from `low` to `high`."""
         # All whole numbers between the bounds, and the bounds, own an interval of length 1.
-        low, high = (self.low - 0.5, self.high + 0.5) if whole else (self.low, self.high)
+        low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
         if self.log:
-            value = math.exp(generator.uniform(math.log(low), math.log(high)))
-        else:
-            value = generator.uniform(low, high)
-        value = round(value) if whole else float(f"{value:.6g}")
+            low, high = math.log(low), math.log(high)
+        value = low + (high - low) * fraction
+        return self.rounded(math.exp(value) if self.log else value)
+
+    def rounded(self, value: float) -> int | float:
+        """Return a number as it is drawn: whole, or with 6 digits, and within the bounds."""
+        value = round(value) if self.whole else float(f"{value:.6g}")
         return min(max(value, self.low), self.high)
 
 
@@ -91,7 +106,7 @@ _RangeOrChoices = Annotated[
 
 
 class Sample(Section):
-    """A random sample of specifications.
+    """A random sample of specifications, or one that fills the space more evenly.
 
     Attributes
     ----------
@@ -99,6 +114,9 @@ class Sample(Section):
         How many; a larger number adds to those of a smaller one.
     seed : int
         Seed of the draws.
+    method : {"random", "sobol", "halton"}
+        Independent draws, or a scrambled sequence of low discrepancy (`scipy.stats.qmc`), which
+        leaves smaller gaps between them.
     fields : dict
         For each field, by dotted path, a `Range` or the values to choose from.
 
@@ -112,10 +130,13 @@ class Sample(Section):
 
     samples: Count
     seed: Whole = 0
+    method: Literal["random", "sobol", "halton"] = "random"
     fields: Annotated[dict[str, _RangeOrChoices], Field(min_length=1)]
 
     def draw(self) -> Iterator[dict[str, Any]]:
         """Draw parameters, endlessly."""
+        if self.method != "random":
+            yield from self._draw_evenly()
         generator = np.random.default_rng(self.seed)
         while True:
             yield {
@@ -123,6 +144,20 @@ class Sample(Section):
                 if isinstance(values, Range)
                 else values[generator.integers(len(values))]
                 for path, values in self.fields.items()
+            }
+
+    def _draw_evenly(self) -> Iterator[dict[str, Any]]:
+        from scipy.stats import qmc
+
+        sequences = {"sobol": qmc.Sobol, "halton": qmc.Halton}
+        sequence = sequences[self.method](len(self.fields), rng=self.seed)
+        while True:
+            (point,) = sequence.random(1)
+            yield {
+                path: values.at(fraction)
+                if isinstance(values, Range)
+                else values[int(fraction * len(values))]
+                for (path, values), fraction in zip(self.fields.items(), point, strict=True)
             }
 
 
@@ -143,10 +178,15 @@ class Study(Section):
         Images taken from the training set, the same for all cells, that cells are judged by.
     limit : int or None
         Train with only so many of the others.
+    keep_weights : bool
+        Whether each network is saved as a run, in ``runs/KEY`` of the folder of results, so that
+        ``ghost-spiking show`` and the others can look at it.
     network, protocol, spikes : dict
         The base, as in a specification file.
     grid : dict
-        Values for each varied field, by dotted path; all combinations are trained.
+        Values for each varied field, by dotted path; all combinations are trained. Of a field with
+        a value for each layer or connection, the path may end with ``first``, ``between`` or
+        ``last``; the base says the others.
     random : Sample or None
         A random sample, instead of a grid.
 
@@ -168,6 +208,7 @@ class Study(Section):
     seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
     held_out: Count
     limit: Count | None = None
+    keep_weights: Flag = False
     network: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
     spikes: dict[str, Any] = {}
@@ -210,7 +251,9 @@ class Study(Section):
             if not chosen["grid"]:
                 raise SpecificationError('grid: needs at least one field, such as "protocol.beta"')
         else:
-            options = {key: varied.pop(key) for key in ("samples", "seed") if key in varied}
+            options = {
+                key: varied.pop(key) for key in ("samples", "seed", "method") if key in varied
+            }
             chosen = {"random": options | {"fields": _flatten("random", varied)}}
         try:
             study = cls.model_validate(dict(data) | chosen)
@@ -235,12 +278,89 @@ class Study(Section):
     def cells(self) -> tuple[Cell, ...]:
         """All cells: each combination of parameters with each seed."""
         found = self._combinations() if self.random is None else self._draws(self.random)
-        shared = (self.epochs, self.dataset, self.held_out, self.limit)
         return tuple(
-            Cell(parameters, specification, seed, *shared)
+            cell
             for specification, parameters in found.values()
-            for seed in self.seeds
+            for cell in self._seeds_of(parameters, specification)
         )
+
+    def cells_with(self, parameters: dict[str, Any]) -> tuple[Cell, ...]:
+        """Return a cell for each seed with these values of fields, by dotted path."""
+        return self._seeds_of(parameters, self._specification(parameters))
+
+    def _seeds_of(
+        self, parameters: dict[str, Any], specification: Specification
+    ) -> tuple[Cell, ...]:
+        shared = (self.epochs, self.dataset, self.held_out, self.limit, self.keep_weights)
+        return tuple(Cell(parameters, specification, seed, *shared) for seed in self.seeds)
+
+    def _repr_html_(self) -> str:
+        from .._html import table
+
+        varied = self.grid or (self.random.fields if self.random else {})
+        rows = [
+            ("images", self.dataset),
+            ("held out", self.held_out),
+            ("epochs", self.epochs),
+            ("seeds", ", ".join(map(str, self.seeds))),
+            *((path, str(values)) for path, values in varied.items()),
+        ]
+        return table(f"Study of {len(self.cells)} trainings", ("", ""), rows)
+
+    def to_frame(self, folder: str | os.PathLike[str]) -> pandas.DataFrame:
+        """Return what has ended as a table with a row for each epoch of each seed and network.
+
+        Parameters
+        ----------
+        folder : path
+            Where the results are, as for `run_study`. Without [grid], all networks in it that vary
+            the same fields count, those of `optimise` too.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns are the varied fields, by dotted path, ``seed``, the fields of `Epoch` with
+            ``held_out`` in place of ``test``, and all measurements.
+
+        Raises
+        ------
+        MissingPackageError
+            pandas is not installed.
+
+        Examples
+        --------
+        >>> from ghost_spiking.study import Study
+        >>> frame = Study.load("nudging.toml").to_frame("studies/nudging")  # doctest: +SKIP
+        >>> frame.groupby(["protocol.beta", "epoch"]).held_out_accuracy.mean()  # doctest: +SKIP
+        """
+        folder = Path(folder)
+        found = {cell.key: read_record(folder, cell) for cell in self.cells}
+        found |= {record.key: record for record in self.trials_in(folder)}
+        frame = frame_of(
+            (record.parameters | {"seed": record.seed}, record.history)
+            for record in found.values()
+            if record is not None
+        )
+        return frame.rename(columns=lambda name: name.replace("test_", "held_out_", 1))
+
+    def trials_in(self, folder: Path) -> list[Record]:
+        """Return the records of a folder that a sample of this study could have, as they began."""
+        if self.random is None:
+            return []
+        found = []
+        for record in read_all(folder):
+            if record.parameters.keys() == self.random.fields.keys():
+                try:
+                    cells = self.cells_with(record.parameters)
+                except SpecificationError:
+                    continue
+                found += [record for cell in cells if cell.key == record.key]
+
+        def place(record: Record) -> tuple[int, str, int]:
+            trial = int(record.facts.notes.get("trial", -1))
+            return trial, describe(record.parameters), self.seeds.index(record.seed or 0)
+
+        return sorted(found, key=place)
 
     def _combinations(self) -> dict[str, tuple[Specification, dict[str, Any]]]:
         # By what the network is: a field that its model does not use makes no other one.
@@ -336,10 +456,12 @@ def _flatten(where: str, table: Mapping[str, Any], prefix: str = "") -> dict[str
         *fields(),
         *(f"spikes.{name}" for one in MECHANISMS.values() for name in one.model_fields),
     )
+    # of a field that has one value for each layer or connection
+    places = {f"{name}.{place}" for name in known for place in PLACES}
     flat: dict[str, Any] = {}
     for key, value in table.items():
         path = prefix + key
-        if path in known:
+        if path in known or path in places:
             flat[path] = value
         elif isinstance(value, Mapping) and any(name.startswith(f"{path}.") for name in known):
             flat |= _flatten(where, value, f"{path}.")

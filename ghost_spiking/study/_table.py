@@ -6,14 +6,50 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._cells import Record, text_of
+from ..exceptions import StudyError
+from ._cells import Record, read_all, run_path, text_of
 
-__all__ = ["summarize", "table_of"]
+__all__ = ["best_run", "summarize", "table_of"]
+
+
+def best_run(folder: str | os.PathLike[str]) -> tuple[Record, Path]:
+    """Return the best network of a study: its record and the directory of its run.
+
+    It is the best seed of those parameters whose mean over seeds is best.
+
+    Raises
+    ------
+    StudyError
+        Nothing has ended in this folder, or weights were not kept.
+
+    Examples
+    --------
+    >>> from ghost_spiking.study import best_run
+    >>> record, path = best_run("studies/nudging")  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    ended = [record for record in read_all(folder) if record.held_out_accuracy is not None]
+    if not ended:
+        raise StudyError(f"'{folder}' is a study in which no network has ended")
+    parameters = summarize(ended)[0]["parameters"]
+    best = max(
+        (record for record in ended if record.parameters == parameters),
+        key=lambda record: record.held_out_accuracy or 0.0,
+    )
+    path = run_path(folder, best.key)
+    if not path.exists():
+        raise StudyError(
+            f"'{folder}' has not kept the weights of its best network, '{best}'; write "
+            "keep_weights = true into the study and run it again, which trains what is missing"
+        )
+    return best, path
 
 
 def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -28,8 +64,8 @@ def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
     -------
     list of dict
         ``parameters``; ``mean`` and ``std`` of the accuracy on held-out images (%); the numbers
-        of ``seeds`` that ended and that ``failed``. The standard deviation is that of a sample
-        (with n - 1). Both are None where too few seeds ended.
+        of ``seeds`` that ended, that ``failed`` and that were ``pruned``. The standard deviation is
+        that of a sample (with n - 1). Both are None where too few seeds ended.
 
     Examples
     --------
@@ -56,7 +92,8 @@ def summarize(records: Sequence[Record]) -> list[dict[str, Any]]:
                 "mean": round(float(np.mean(values)), 4) if values else None,
                 "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
                 "seeds": len(values),
-                "failed": len(group) - len(values),
+                "failed": sum(record.error is not None for record in group),
+                "pruned": sum(record.pruned for record in group),
             }
         )
     return sorted(rows, key=lambda row: math.inf if row["mean"] is None else -row["mean"])

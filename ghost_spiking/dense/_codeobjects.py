@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
@@ -58,6 +59,10 @@ class _DenseNumpyCodeObject(NumpyCodeObject):
     templater = NumpyCodeObject.templater.derive("ghost_spiking.dense")
 
 
+class _DenseCythonCodeObject(CythonCodeObject):
+    templater = CythonCodeObject.templater.derive("ghost_spiking.dense")
+
+
 class _FractionalOrder(float):
     """An order between two whole numbers, which Brian2's tables can show."""
 
@@ -99,7 +104,7 @@ class ListedVariables(Variables):
 class DenseCodeRunner(CodeRunner):
     """A code runner that uses the templates of this package.
 
-    In runtime mode it always runs in numpy, whose BLAS does the work, whatever the
+    In runtime mode matrix products are done in numpy, whose BLAS does the work, whatever the
     target of the other objects.
 
     Parameters
@@ -110,6 +115,8 @@ class DenseCodeRunner(CodeRunner):
         Name of the template.
     variables : Variables, optional
         What the code sees in another way than other code of the group, with the indices.
+    compiled : bool, optional
+        Whether it runs in Cython where the other objects do, having loops of its own.
     order : float, optional
         Order within the slot.
     **kwds
@@ -122,9 +129,11 @@ class DenseCodeRunner(CodeRunner):
         template: str,
         *,
         variables: Variables | None = None,
+        compiled: bool = False,
         order: float = 0,
         **kwds: Any,
     ) -> None:
+        self._compiled = compiled
         codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
         # Now, since later on Brian2 would wrap an error in one of its own.
         self._blas = _blas() if in_standalone() else {}
@@ -140,6 +149,10 @@ class DenseCodeRunner(CodeRunner):
             self.variables = variables
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
+        if self._compiled and not in_standalone():
+            target = get_device().code_object_class(None)
+            cython = issubclass(target, CythonCodeObject)
+            self.codeobj_class = _DenseCythonCodeObject if cython else _DenseNumpyCodeObject
         variables = self.group.variables
         listed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if isinstance(variables, ListedVariables):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TypeGuard
 
-__all__ = ["FactorisationError", "Mixed", "Side", "Term", "factorise"]
+__all__ = ["FactorisationError", "Mixed", "Side", "Term", "factorise", "replaced"]
 
 
 class FactorisationError(ValueError):
@@ -120,8 +120,14 @@ def factorise(
     >>> term.template
     '{0} * ({1} - {2})'
     """
-    replace = _Replacer({name: _parse(text) for name, text in (subexpressions or {}).items()})
-    return _Factoriser(side_of, changes).terms(replace.visit(_parse(expression)))
+    whole = _parse(replaced(expression, subexpressions or {}))
+    return _Factoriser(side_of, changes).terms(whole)
+
+
+def replaced(expression: str, subexpressions: Mapping[str, str]) -> str:
+    """Return an expression with the names of subexpressions replaced by what they stand for."""
+    trees = {name: _parse(text) for name, text in subexpressions.items()}
+    return _text(_Replacer(trees).visit(_parse(expression)))
 
 
 #: A factor of a product, and whether it is a divisor.

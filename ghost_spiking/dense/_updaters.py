@@ -14,6 +14,7 @@ from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import BrianObject
 from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
+from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
 from ._codeobjects import DenseCodeRunner
@@ -52,6 +53,9 @@ class SumUpdater(DenseCodeRunner):
         self.adds = False
         to_post = varname.endswith("_post")
         group = synapses.target if to_post else synapses.source
+        #: The part of the variable that belongs to the group.
+        self.part = _part_of(group)
+        self.is_part = isinstance(group, Subgroup)
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
         # It may be read as well, by its own sum: then all is computed from the old values.
         self._reads_itself = _reads(terms, target, synapses)
@@ -98,6 +102,8 @@ class SumUpdater(DenseCodeRunner):
             "transposed": synapses._transposed == to_post,
             "stored_transposed": synapses._transposed,
             "sizes": plan.sizes() | {"combine": plan.size(to_side)},
+            "start": self.part.start,
+            "n_target": target.size,
         }
         super().__init__(
             synapses,
@@ -147,11 +153,11 @@ class SumUpdater(DenseCodeRunner):
         All that exist count, because an object does not know in which network it runs. Those
         that do not run make no difference, since the variable is set to zero before.
         """
-        return any(other is not self for other in _sums_into(self.target_var))
+        return any(other is not self for other in _sums_into(self.target_var, self.part))
 
     def before_run(self, run_namespace: Any) -> None:
         """Check that what is summed here stays until the target group is updated."""
-        for other in _sums_into(self.target_var):
+        for other in _sums_into(self.target_var, self.part):
             # So late are Synapses that sum into a part of the group, or into a variable that is
             # linked to another group.
             overwrites = other.order > self.order or other.clock is not self.clock
@@ -172,13 +178,21 @@ def _run_together(one: BrianObject, other: BrianObject) -> bool:
     )
 
 
-def _sums_into(target: ArrayVariable) -> Iterator[Any]:
+def _sums_into(target: ArrayVariable, part: range) -> Iterator[Any]:
     for kind in (SumUpdater, SummedVariableUpdater):
         for reference in list(kind.__instances__()):
             updater = reference()
             # One whose construction has failed may still be there, without its attributes.
             if getattr(updater, "target_var", None) is target:
-                yield updater
+                other = updater.part if kind is SumUpdater else _part_of(updater.target)
+                if max(part.start, other.start) < min(part.stop, other.stop):
+                    yield updater
+
+
+def _part_of(group: Any) -> range:
+    """Return the numbers of a group's units in the group that holds their variables."""
+    start = getattr(group, "start", 0)
+    return range(start, start + len(group))
 
 
 class SumZeroer(DenseCodeRunner):
@@ -196,10 +210,15 @@ class SumZeroer(DenseCodeRunner):
             "dense_zero",
             clock=updater.clock,
             when="groups",
-            order=updater.order - 2 * AFTER_OTHER_SUMS,
+            # before the sums of `Synapses`, but after a group of which the target is a part
+            order=updater.order - AFTER_OTHER_SUMS * (0.5 if updater.is_part else 2),
             name=f"{updater.name}_zeroer",
             needed_variables=[updater.varname],
-            template_kwds={"target": updater.varname},
+            template_kwds={
+                "target": updater.varname,
+                "start": updater.part.start,
+                "size": len(updater.part),
+            },
             variables=updater.variables,
         )
 

@@ -68,7 +68,8 @@ class Plan:
 
     def __init__(self, synapses: DenseSynapses, prefix: str, changing: str | None = None) -> None:
         self.synapses = synapses
-        self.prefix = prefix
+        # a projection is planned anew if some of its synapses turn out not to exist
+        self.prefix = prefix if synapses.mask is None else f"{prefix}_masked"
         self.changing = changing
         self.code: dict[str, str] = {}
         self.needed: set[str] = {"_rows"}

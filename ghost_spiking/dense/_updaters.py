@@ -270,9 +270,10 @@ class RuleUpdater(DenseCodeRunner):
                     products.append(Product(plan.scalar(scale), left, right, buffer))
                     summands.append(product_of(matrix, buffer))
             if not direct:
-                plan.synapses.variables.add_auxiliary_variable(
-                    f"_new_{varname}", dtype=synapses.dtype
-                )
+                if f"_new_{varname}" not in synapses.variables:
+                    synapses.variables.add_auxiliary_variable(
+                        f"_new_{varname}", dtype=synapses.dtype
+                    )
                 change = " + ".join(summands) or "0"
                 updates.append(f"_new_{varname} = {varname} + dt*({change})")
         if not direct:

@@ -31,7 +31,7 @@ from ._indices import (
     SynapseSelection,
     SynapticIndices,
 )
-from ._matrix_view import MatrixView
+from ._matrix_view import MatrixView, ReplicasView
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class ProjectionVariables(Group):
     n_pre: int
     n_post: int
     equations: Equations
+    one_sided: dict[str, Side]
     _weights_of: DenseSynapses | None
     _transposed: bool
     _clamped: bool
@@ -286,6 +287,8 @@ class ProjectionVariables(Group):
         """Return a view of a variable; what differs between synapses is seen as a matrix."""
         if self._has_matrix(name):
             variable = self.variables[name]
+            if self.batch > 1 and name in self.one_sided:
+                return ReplicasView(name, variable, self, variable.dim if use_units else None)
             return MatrixView(name, variable, self, variable.dim if use_units else None)
         return super().state(name, use_units, level + 1)
 

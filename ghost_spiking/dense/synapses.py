@@ -31,6 +31,7 @@ from brian2.units.fundamentalunits import (
 )
 
 from ._codeobjects import DenseCodeRunner, in_standalone
+from ._connect import Connecting, masked
 from ._events import DensePathway
 from ._factorise import FactorisationError, Mixed, Side, Term, factorise
 from ._indices import SynapseIndexing
@@ -39,7 +40,7 @@ from ._private import PrivateRuleUpdater, check_private
 from ._statements import Sides, Statement, statements_of
 from ._states import OneSidedUpdater, effective_rates, method_for
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
-from ._variables import ProjectionVariables, base_of
+from ._variables import base_of
 from .clamped import ClampedInput
 
 __all__ = ["DenseSynapses"]
@@ -52,7 +53,7 @@ class _Transposed:
         self.synapses = synapses
 
 
-class DenseSynapses(ProjectionVariables):
+class DenseSynapses(Connecting):
     """An all-to-all projection whose weights are one matrix, shared by a batch.
 
     It takes the part of the `~brian2.synapses.synapses.Synapses` syntax that can be
@@ -224,14 +225,14 @@ class DenseSynapses(ProjectionVariables):
         for eq in equations.values():
             self._check_names(eq)
 
-        rules = self._rules(method)
-        if not self._summed and not rules and not pathways:
+        self._method_given, self._batch_given = method, batch
+        self._statements = [s for pathway in pathways for s in pathway.statements]
+        rules, sums = self._rules(), self._sums()
+        if not sums and not rules and not pathways:
             raise ValueError(
                 f"{self.name}: the model has neither a summed variable nor a differential "
                 "equation nor something to do at spikes, so the projection would do nothing"
             )
-        sums = {varname: self._factorise(eq) for varname, eq in self._summed.items()}
-        presenter = check_private(self, batch, sums, rules) if self.private else None
         obstacle = (
             "it does something at spikes" if pathways else clamped_obstacle(self, sums, rules)
         )
@@ -239,23 +240,8 @@ class DenseSynapses(ProjectionVariables):
             raise ValueError(f"{self.name}: clamped=True is not exact here: {obstacle}")
         self._clamped_requested = bool(clamped)
         self._clamped = obstacle is None and clamped is not False
-
-        self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
-        #: Variables that hold private changes, by what they are.
-        self.private_names: dict[str, str] = {}
-        if presenter is not None:
-            self._rule_updater = PrivateRuleUpdater(self, presenter, rules)
-            self.private_names = self._rule_updater.names
-        self._sum_updaters = [
-            SumUpdater(self, varname, terms, self._check_summed_target(varname))
-            for varname, terms in sums.items()
-        ]
-        if rules and not self.private:
-            self._rule_updater = RuleUpdater(self, rules)
-        self.contained_objects.extend(self._sum_updaters)
-        if self._rule_updater is not None:
-            self.contained_objects.append(self._rule_updater)
-        self.contained_objects.extend(SumZeroer(updater) for updater in self._sum_updaters)
+        self._updaters: list[DenseCodeRunner] = []
+        self._build()
         self._add_one_sided_updaters(method_options)
         self._pathways = [self._pathway(of) for of in pathways]
         self._enable_group_attributes()
@@ -263,6 +249,41 @@ class DenseSynapses(ProjectionVariables):
             accept_matrices(get_device())
 
     # -- building ---------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Make what computes sums and rules, anew if it is there."""
+        if self._updaters and self._clamped_requested:
+            raise ValueError(f"{self.name}: clamped=True is not exact with some synapses only")
+        self._clamped &= not self._updaters
+        for updater in self._updaters:
+            self.contained_objects.remove(updater)
+        rules, sums = self._rules(), self._sums()
+        #: Variables that hold private changes, by what they are.
+        self.private_names: dict[str, str] = {}
+        self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
+        if self.private:
+            presenter = check_private(self, self._batch_given, sums, rules)
+            self._rule_updater = PrivateRuleUpdater(self, presenter, rules)
+            self.private_names = self._rule_updater.names
+        elif rules:
+            self._rule_updater = RuleUpdater(self, rules)
+        self._sum_updaters = [
+            SumUpdater(self, varname, terms, self._check_summed_target(varname))
+            for varname, terms in sums.items()
+        ]
+        self._updaters = [*self._sum_updaters]
+        if self._rule_updater is not None:
+            self._updaters.append(self._rule_updater)
+        self._updaters += [SumZeroer(updater) for updater in self._sum_updaters]
+        self.contained_objects.extend(self._updaters)
+
+    def _sums(self) -> dict[str, list[Term | Mixed]]:
+        return {varname: self._factorise(eq) for varname, eq in self._summed.items()}
+
+    def _all_names(self) -> set[str]:
+        texts = [str(eq.expr) for eq in self.model.values() if eq.expr is not None]
+        texts += [s.expression for s in self._statements]
+        return get_identifiers_recursively(texts, self.variables)
 
     def _check_flags(self, equations: Equations) -> None:
         equations.check_flags(
@@ -346,8 +367,9 @@ class DenseSynapses(ProjectionVariables):
                 f"{'source' if unknown[0].endswith('_pre') else 'target'} group"
             )
 
-    def _rules(self, method: Any) -> dict[str, list[Term | Mixed]]:
+    def _rules(self) -> dict[str, list[Term | Mixed]]:
         """Return the changes of matrices in a time step, and choose the method for all states."""
+        method = self._method_given
         clocked = Equations(
             [eq for eq in self.equations.values() if "event-driven" not in eq.flags]
         )
@@ -409,11 +431,12 @@ class DenseSynapses(ProjectionVariables):
         }
         try:
             changes = eq.varname if eq.type == DIFFERENTIAL_EQUATION else None
-            return factorise(
+            terms = factorise(
                 expression or str(eq.expr), self._side_of, subexpressions, changes=changes
             )
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None
+        return terms if self.mask is None else masked(terms, self._matrices)
 
     def _check_summed_target(self, varname: str) -> ArrayVariable:
         base, _, side = varname.rpartition("_")
@@ -515,34 +538,6 @@ class DenseSynapses(ProjectionVariables):
     def T(self) -> _Transposed:  # noqa: N802 - the name that numpy gave to it
         """The weights, transposed; for the `weights` argument of another projection."""
         return _Transposed(self)
-
-    def connect(
-        self,
-        condition: str | bool | None = None,
-        i: Any = None,
-        j: Any = None,
-        p: float | str = 1.0,
-        n: int | str = 1,
-        skip_if_invalid: bool = False,
-        namespace: Mapping[str, Any] | None = None,
-        level: int = 0,
-    ) -> None:
-        """Do nothing, since all units are connected already; for models made for `Synapses`.
-
-        Raises
-        ------
-        ValueError
-            The arguments ask for some of the connections only, or for several of each.
-        """
-        given = {"condition": condition, "i": i, "j": j, "p": p, "n": n}
-        usual = {"condition": {"None", "True"}, "i": {"None"}, "j": {"None"}, "p": {"1", "1.0"}}
-        for argument, value in given.items():
-            if str(value).strip() not in usual.get(argument, {"1"}):
-                raise ValueError(
-                    f"{self.name}: connect({argument}={value!r:.60}) is not possible, because "
-                    "every unit is connected to every unit once; multiply the weights by a matrix "
-                    "of zeros and ones ('mask : 1') to leave some out, or use brian2.Synapses"
-                )
 
     @property
     def delay(self) -> Any:

@@ -8,12 +8,14 @@ matrices alone, or on nothing but shared (scalar) quantities. This module finds 
 Some expressions are sums of such products in exact arithmetic, but not in floating point:
 ``exp(x_pre - y_post)`` overflows as ``exp(x_pre) * exp(-y_post)``, and ``w * (x_pre - y_post)``
 may lose all digits as ``w * x_pre - w * y_post``. They stay as they were written, and are
-computed for each synapse (`Mixed`).
+computed for each synapse (`Mixed`). Of ``sin(x_pre - y_post)`` nothing is lost, as the factors
+``sin(x_pre)`` and ``cos(y_post)`` are never large.
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
@@ -183,6 +185,12 @@ class _Factoriser:
     def _expand(self, factors: list[_Factor]) -> Iterator[list[_Factor]]:
         """Multiply out, unless that takes apart what has to stay together."""
         mixed = [factor for factor in factors if self._is_mixed(factor[0])]
+        waves = [self._products_of_waves(*factor) for factor in mixed]
+        if mixed and all(waves):
+            others = [factor for factor in factors if factor not in mixed]
+            for waves_of_product in itertools.product(*waves):
+                yield others + [factor for wave in waves_of_product for factor in wave]
+            return
         if len(mixed) == 1 and not mixed[0][1]:
             addends = self._addends(mixed[0][0])
             if len(addends) > 1:
@@ -191,6 +199,43 @@ class _Factoriser:
                     yield from self._expand(others + self._factors(addend))
                 return
         yield factors
+
+    def _products_of_waves(self, node: ast.expr, divides: bool) -> list[list[_Factor]]:
+        """Write sin or cos of a pre-synaptic plus a post-synaptic angle as a sum of products.
+
+        All factors are at most 1, so that this is as accurate as the sum of the angles.
+        """
+        if divides or not isinstance(node, ast.Call) or _name(node) not in ("sin", "cos"):
+            return []
+        (argument,) = node.args
+        if self.side(argument) != Side.PRE | Side.POST or not self._is_sum(argument):
+            return []
+        angles: dict[Side, list[ast.expr]] = {Side.SHARED: [], Side.PRE: [], Side.POST: []}
+        for addend in self._distributed(argument):
+            angles[self.side(addend)].append(addend)
+        pre, post = _sum(angles[Side.PRE] + angles[Side.SHARED]), _sum(angles[Side.POST])
+
+        def of(function: str, angle: ast.expr) -> _Factor:
+            return ast.Call(ast.Name(function), [angle], []), False
+
+        if _name(node) == "sin":
+            return [[of("sin", pre), of("cos", post)], [of("cos", pre), of("sin", post)]]
+        return [
+            [of("cos", pre), of("cos", post)],
+            [(ast.Constant(-1), False), of("sin", pre), of("sin", post)],
+        ]
+
+    def _distributed(self, node: ast.expr) -> Iterator[ast.expr]:
+        """Return one-sided addends, where `_is_sum` says that there are some."""
+        for addend in _summands(node):
+            if not self._is_mixed(addend):
+                yield addend
+                continue
+            factors = self._factors(addend)
+            ((inside, _),) = [f for f in factors if self.side(f[0]) != Side.SHARED]
+            others = [f for f in factors if self.side(f[0]) == Side.SHARED]
+            for part in self._distributed(inside):
+                yield _product([*others, (part, False)])
 
     # -- products ---------------------------------------------------------------------
 

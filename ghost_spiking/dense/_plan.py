@@ -32,9 +32,10 @@ BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
 class Product:
     """One matrix product of a plan; the names are those of variables.
 
-    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into
-    `buffer`. In a rule, `left` (rows x n_pre) transposed times `right` (rows x n_post) goes
-    into a matrix or into `buffer`. None stands for a factor that is 1 everywhere.
+    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into `buffer`;
+    without a matrix it is one number for each row. In a rule, `left` (rows x n_pre) transposed
+    times `right` (rows x n_post) goes into a matrix or into `buffer`. None stands for a factor that
+    is 1 everywhere.
     """
 
     scale: str

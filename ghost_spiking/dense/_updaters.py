@@ -62,7 +62,7 @@ class SumUpdater(DenseCodeRunner):
         plan = Plan(synapses, f"{varname}_sum", varname)
         self._buffered = self._reads_itself or target.dtype != synapses.dtype
 
-        grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
+        grouped: dict[tuple[str | None, str | None], list[tuple[str, str | None]]] = {}
         each: list[Each] = []
         self._added: list[str] = []
         for term in terms:
@@ -72,11 +72,11 @@ class SumUpdater(DenseCodeRunner):
                 self._added += [buffer] if buffer else []
                 continue
             inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
-            grouped.setdefault((term.matrix or "1", inner), []).append((term.shared, outer))
+            grouped.setdefault((term.matrix, inner), []).append((term.shared, outer))
         products = []
         for (matrix, inner), multipliers in grouped.items():
             left = plan.operand(inner or "1", from_side)
-            right = plan.operand(matrix, Side.MATRIX)
+            right = None if matrix is None else plan.operand(matrix, Side.MATRIX)
             shared, outer = multipliers[0]
             if len(multipliers) == 1 and outer is None and not self._buffered:
                 products.append(Product(plan.scalar(shared), left, right))

@@ -55,6 +55,22 @@ inline void dense_outer(T beta, T alpha, const T* pre, const T* post, T* matrix,
         }
 }
 
+// out = beta * out + alpha * the sum of each row of left
+template <typename T>
+inline void dense_row_sums(int rows, int n_out, int n_in, T alpha, const T* left, T beta, T* out)
+{
+    for (int row = 0; row < rows; row++) {
+        T sum = 0;
+        for (int unit = 0; unit < n_in; unit++)
+            sum += left[(size_t)row * n_in + unit];
+        sum *= alpha;
+        for (int unit = 0; unit < n_out; unit++) {
+            T& entry = out[(size_t)row * n_out + unit];
+            entry = (beta == 0 ? T(0) : beta * entry) + sum;
+        }
+    }
+}
+
 inline void dense_gemv(bool transposed, int m, int n, float alpha, const float* a, int lda,
                        const float* x, float beta, float* y)
 {

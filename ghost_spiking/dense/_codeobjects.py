@@ -27,7 +27,7 @@ from brian2.utils.stringtools import word_substitute
 
 from ._exceptions import CompilationError
 
-__all__ = ["DenseCodeRunner", "ListedVariables", "in_standalone"]
+__all__ = ["DenseCodeRunner", "FractionalOrder", "ListedVariables", "in_standalone"]
 
 
 class _CPPNodeRenderer(CPPNodeRenderer):
@@ -63,7 +63,7 @@ class _DenseCythonCodeObject(CythonCodeObject):
     templater = CythonCodeObject.templater.derive("ghost_spiking.dense")
 
 
-class _FractionalOrder(float):
+class FractionalOrder(float):
     """An order between two whole numbers, which Brian2's tables can show."""
 
     def __format__(self, format_spec: str) -> str:
@@ -142,7 +142,7 @@ class DenseCodeRunner(CodeRunner):
             template,
             codeobj_class=codeobj_class,
             check_units=False,
-            order=int(order) if order == int(order) else _FractionalOrder(order),
+            order=int(order) if order == int(order) else FractionalOrder(order),
             **kwds,
         )
         if variables is not None:

@@ -60,8 +60,24 @@ class MatrixView(VariableView):
         """Number of dimensions, 2."""
         return 2
 
+    def _check_index(self, item: Any) -> None:
+        """Refuse what means a synapse to `Synapses`, and a row to a matrix."""
+        if isinstance(item, slice):
+            alone = item != slice(None)
+        elif isinstance(item, (str, tuple)) or item is Ellipsis or hasattr(item, "_indices"):
+            alone = False
+        else:
+            alone = np.asarray(item).dtype != bool or np.ndim(item) != 2
+        if alone:
+            name = f"{self.group_name}.{self.name}"
+            raise IndexError(
+                f"{name}[{item!r:.40}] might mean synapses or rows; write {name}[i, :] for a row, "
+                f"{name}[i, j] for a synapse, and {name}[:].flat[k] for synapse k"
+            )
+
     def get_item(self, item: Any, level: int = 0, namespace: Any = None) -> Any:
         """Return the selected entries; ``[:]`` the whole matrix."""
+        self._check_index(item)
         self._catch_up()
         if isinstance(item, str):
             return super().get_item(item, level=level + 1, namespace=namespace)
@@ -83,6 +99,7 @@ class MatrixView(VariableView):
 
     def set_item(self, item: Any, value: Any, level: int = 0, namespace: Any = None) -> None:
         """Set the selected entries to numbers, an array or a string expression."""
+        self._check_index(item)
         self._catch_up()
         item, value = getattr(item, "code", item), getattr(value, "code", value)
         everything = isinstance(item, slice) and item == slice(None)

@@ -17,7 +17,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
-from ._codeobjects import DenseCodeRunner
+from ._codeobjects import DenseCodeRunner, FractionalOrder
 from ._factorise import Mixed, Side, Term
 from ._plan import BLOCKS, Each, Plan, Product, product_of
 from .clamped import ClampedInput
@@ -160,7 +160,8 @@ class SumUpdater(DenseCodeRunner):
         for other in _sums_into(self.target_var, self.part):
             # So late are Synapses that sum into a part of the group, or into a variable that is
             # linked to another group.
-            overwrites = other.order > self.order or other.clock is not self.clock
+            apart = other.when != self.when or other.clock is not self.clock
+            overwrites = apart or other.order > self.order
             if overwrites and other.active and _run_together(self, other):
                 variable = f"{self.target_var.owner.name}.{self.target_var.name}"
                 raise ValueError(
@@ -209,9 +210,6 @@ class SumZeroer(DenseCodeRunner):
             updater.group,
             "dense_zero",
             clock=updater.clock,
-            when="groups",
-            # before the sums of `Synapses`, but after a group of which the target is a part
-            order=updater.order - AFTER_OTHER_SUMS * (0.5 if updater.is_part else 2),
             name=f"{updater.name}_zeroer",
             needed_variables=[updater.varname],
             template_kwds={
@@ -221,6 +219,42 @@ class SumZeroer(DenseCodeRunner):
             },
             variables=updater.variables,
         )
+
+    # The user may give the sum another time, or switch it off.
+
+    @property
+    def when(self) -> str:
+        return str(self._updater.when)
+
+    @when.setter
+    def when(self, value: str) -> None:
+        pass
+
+    @property
+    def order(self) -> float:
+        # before the sums of `Synapses`, but after a group of which the target is a part
+        offset = AFTER_OTHER_SUMS * (0.5 if self._updater.is_part else 2)
+        return FractionalOrder(self._updater.order - offset)
+
+    @order.setter
+    def order(self, value: float) -> None:
+        pass
+
+    @property
+    def _clock(self) -> Any:
+        return self._updater._clock
+
+    @_clock.setter
+    def _clock(self, value: Any) -> None:
+        pass
+
+    @property
+    def active(self) -> bool:
+        return bool(self._updater.active)
+
+    @active.setter
+    def active(self, value: bool) -> None:
+        pass
 
     def create_code_objects(self, run_namespace: Any) -> None:
         self._updater.adds = self._updater.is_one_of_several

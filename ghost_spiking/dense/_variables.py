@@ -14,7 +14,7 @@ from brian2.equations.equations import (
     SUBEXPRESSION,
     Equations,
 )
-from brian2.groups.group import Group, get_dtype
+from brian2.groups.group import Group, IndexWrapper, get_dtype
 from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
 
@@ -43,6 +43,13 @@ __all__ = ["ProjectionVariables", "base_of"]
 def base_of(group: Group) -> Group:
     """Return the group that holds the variables: a subgroup is a part of another."""
     return group.source if isinstance(group, Subgroup) else group
+
+
+class _Selector(IndexWrapper):
+    """Gives selections, since plain numbers would select rows of a matrix."""
+
+    def __getitem__(self, item: Any) -> SynapseSelection:
+        return SynapseSelection(super().__getitem__(item))
 
 
 class ProjectionVariables(Group):
@@ -293,9 +300,12 @@ class ProjectionVariables(Group):
         return super().state(name, use_units, level + 1)
 
     def __getitem__(self, item: Any) -> SynapseSelection:
-        if isinstance(item, str):
-            return SynapseSelection(self.indices[item])
-        return SynapseSelection(self._indices(item))
+        return self.indices[item]
+
+    @property
+    def indices(self) -> _Selector:
+        """Select synapses, as in ``S.w[S.indices[:, 3:5]]``."""
+        return _Selector(self)
 
     def __setattr__(self, key: str, value: Any, level: int = 0) -> None:
         name = key.removesuffix("_")

@@ -452,7 +452,9 @@ class DenseSynapses(Connecting):
                 f"group '{group.name}'"
             )
         variable = group.variables.get(base)
-        if varname not in self._sides or len(variable) != len(base_of(group)):
+        alone = len(group) == 1 and equation.type == PARAMETER and "shared" in equation.flags
+        per_unit = varname in self._sides and len(variable) == len(base_of(group))
+        if not (per_unit or alone):
             raise ValueError(
                 f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' with a "
                 f"value for each unit of '{group.name}', not one that is shared or linked"

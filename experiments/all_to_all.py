@@ -123,7 +123,9 @@ def oja(kind, n, replicas=1):
     )
     rule.connect()
     rule.w = (_random((n, n)) / n).flatten()
-    return Model([inputs, outputs, rule], {"y": (outputs, "y"), "w": (rule, "w")}, {"eta": 5 * Hz})
+    return Model(
+        [inputs, outputs, rule], {"y": (outputs, "y"), "w": (rule, "w")}, {"eta": 100 * Hz / n}
+    )
 
 
 def gap_junctions(kind, n):

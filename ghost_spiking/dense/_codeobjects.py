@@ -27,7 +27,7 @@ from brian2.utils.stringtools import word_substitute
 
 from ._exceptions import CompilationError
 
-__all__ = ["DenseCodeRunner", "FractionalOrder", "ListedVariables", "in_standalone"]
+__all__ = ["DenseCodeRunner", "FractionalOrder", "ListedVariables", "in_cython", "in_standalone"]
 
 
 class _CPPNodeRenderer(CPPNodeRenderer):
@@ -73,6 +73,13 @@ class FractionalOrder(float):
 def in_standalone() -> bool:
     """Whether the active device writes a C++ standalone project."""
     return isinstance(get_device(), CPPStandaloneDevice)
+
+
+def in_cython() -> bool:
+    """Whether code that is not for numpy alone runs in Cython."""
+    return not in_standalone() and issubclass(
+        get_device().code_object_class(None), CythonCodeObject
+    )
 
 
 class ListedVariables(Variables):
@@ -150,9 +157,7 @@ class DenseCodeRunner(CodeRunner):
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
         if self._compiled and not in_standalone():
-            target = get_device().code_object_class(None)
-            cython = issubclass(target, CythonCodeObject)
-            self.codeobj_class = _DenseCythonCodeObject if cython else _DenseNumpyCodeObject
+            self.codeobj_class = _DenseCythonCodeObject if in_cython() else _DenseNumpyCodeObject
         variables = self.group.variables
         listed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if isinstance(variables, ListedVariables):

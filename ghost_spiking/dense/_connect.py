@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,12 @@ def masked(terms: list[Term | Mixed], matrices: set[str]) -> list[Term | Mixed]:
             template = f"{{{len(term.parts)}}} * ({term.template})"
             found.append(Mixed(term.shared, template, parts))
         elif term.matrix is None:
-            found.append(Term(term.shared, CONNECTED, term.post, term.pre))
+            found.append(replace(term, matrix=CONNECTED))
         elif _has_factor(ast.parse(term.matrix, mode="eval").body, matrices):
             found.append(term)
         else:
             matrix = f"{CONNECTED} * ({term.matrix})"
-            found.append(Term(term.shared, matrix, term.post, term.pre))
+            found.append(replace(term, matrix=matrix))
     return found
 
 

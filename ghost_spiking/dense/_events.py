@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import weakproxy_with_fallback
-from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Variables
+from brian2.core.variables import AuxiliaryVariable, Variables
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION, Equations
 from brian2.equations.unitcheck import check_units_statements
 from brian2.groups.group import Group
@@ -24,7 +24,7 @@ from brian2.stateupdaters.exact import linear
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, fail_for_dimension_mismatch
 
-from ._codeobjects import DenseCodeRunner
+from ._codeobjects import DenseCodeRunner, in_standalone
 from ._factorise import Side
 from ._indices import POST, POST_OF_PART, PRE, PRE_OF_PART, STORED
 from ._statements import Statement
@@ -32,14 +32,22 @@ from ._statements import Statement
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
 
-__all__ = ["LAST", "LAST_OF_EACH", "DensePathway", "single_delay"]
+__all__ = [
+    "LAST",
+    "LAST_OF_EACH",
+    "PLACES",
+    "DensePathway",
+    "add_places",
+    "loop_kwds",
+    "single_delay",
+]
 
 #: When event-driven states were solved last: those of neurons all at once, those of synapses each
 #: by itself.
 LAST, LAST_OF_EACH = "_last", "_last_of_each"
 #: Where a neuron is in its group, and in what the projection keeps for each neuron; where a
 #: synapse is in a matrix that is read transposed.
-_PLACES = ("_unit_pre", "_unit_post", "_own_pre", "_own_post", "_stored")
+PLACES = ("_unit_pre", "_unit_post", "_own_pre", "_own_post", "_stored")
 
 
 class _Place(AuxiliaryVariable):
@@ -48,6 +56,46 @@ class _Place(AuxiliaryVariable):
     def __init__(self, name: str, unique: bool) -> None:
         super().__init__(name, dtype=np.int32)
         self.unique = unique
+
+
+def add_places(variables: Variables, synapses: DenseSynapses, own: str) -> None:
+    """Have the variables of a projection read at places that a loop over synapses sets.
+
+    Parameters
+    ----------
+    variables : Variables
+        Those of the code that has the loop.
+    synapses : DenseSynapses
+        The projection.
+    own : {"pre", "post"}
+        The side of the outer loop, whose place is the same for all turns of the inner one.
+    """
+    for name, index in synapses.variables.indices.items():
+        kept = name in synapses.one_sided
+        if index in (PRE, POST, PRE_OF_PART, POST_OF_PART):
+            side = "pre" if index in (PRE, PRE_OF_PART) else "post"
+            variables.indices[name] = f"_{'own' if kept else 'unit'}_{side}"
+        elif index == STORED:
+            variables.indices[name] = "_stored"
+    for name in PLACES:
+        variables.add_object(name, _Place(name, name != f"_unit_{own}"))
+    for name in ("i", "j"):
+        variables.add_auxiliary_variable(name, dtype=np.int32)
+
+
+def loop_kwds(synapses: DenseSynapses, own: str) -> dict[str, Any]:
+    """Return what a template needs for its loops over neurons and synapses."""
+    return {
+        "own": own,
+        "other": "post" if own == "pre" else "pre",
+        "n": {"pre": synapses.n_pre, "post": synapses.n_post},
+        "start": {
+            "pre": getattr(synapses.source, "start", 0),
+            "post": getattr(synapses.target, "start", 0),
+        },
+        "size": {"pre": synapses.size_of(Side.PRE), "post": synapses.size_of(Side.POST)},
+        "mask": synapses.mask,
+    }
 
 
 class _DueSpikes:
@@ -144,17 +192,7 @@ class DensePathway(DenseCodeRunner, Group):
     def _create_variables(self, base: Group, delay: Quantity | None) -> None:
         synapses = self.group
         variables = self.variables = Variables(synapses)
-        for name, index in synapses.variables.indices.items():
-            own = name in synapses.one_sided
-            if index in (PRE, POST, PRE_OF_PART, POST_OF_PART):
-                side = "pre" if index in (PRE, PRE_OF_PART) else "post"
-                variables.indices[name] = f"_{'own' if own else 'unit'}_{side}"
-            elif index == STORED:
-                variables.indices[name] = "_stored"
-        for name in _PLACES:
-            variables.add_object(name, _Place(name, name != f"_unit_{self.prepost}"))
-        for name in ("i", "j"):
-            variables.add_auxiliary_variable(name, dtype=np.int32)
+        add_places(variables, synapses, self.prepost)
         variables.add_array(
             "delay", size=1, dimensions=second.dim, scalar=True, constant=True, index="0"
         )
@@ -222,14 +260,10 @@ class DensePathway(DenseCodeRunner, Group):
         everything = {**dict(known.items()), **dict(self.variables.items())}
         # all that the code and the template read
         indices = {self._index_of(name) for name in names if name in everything}
-        conditions = {
-            variable.conditional_write
-            for name in names
-            if isinstance(variable := everything.get(name), ArrayVariable)
-            and getattr(variable, "conditional_write", None) is not None
-        }
         needed = {"_events", "_timestep", "delay", "dt", *self.waiting}
-        needed |= {index for index in indices if index in _PLACES}
+        if not in_standalone():
+            needed.add("_due_spikes")
+        needed |= {index for index in indices if index in PLACES}
         needed |= {"i", "j"} & names
         if any(step[0] in ("pre", "post") for step in steps):
             needed |= {LAST, "t"}
@@ -237,26 +271,14 @@ class DensePathway(DenseCodeRunner, Group):
             needed.add(synapses.mask)
         self.needed_variables = sorted(needed)
         self.template_kwds = {
+            **loop_kwds(synapses, self.prepost),
             "steps": steps,
-            "own": self.prepost,
-            "other": "post" if self.prepost == "pre" else "pre",
-            "n": {"pre": synapses.n_pre, "post": synapses.n_post},
-            "start": {
-                "pre": getattr(synapses.source, "start", 0),
-                "post": getattr(synapses.target, "start", 0),
-            },
-            "size": {
-                "pre": synapses.size_of(Side.PRE),
-                "post": synapses.size_of(Side.POST),
-            },
             "bounds": self.bounds,
             "n_source": len(self.variables["_events"]) - 1,
-            "used": sorted({index for index in indices if index in _PLACES} | ({"i", "j"} & names)),
+            "used": sorted({index for index in indices if index in PLACES} | ({"i", "j"} & names)),
             "solves": any(step[0] in ("pre", "post") for step in steps),
             "last": LAST,
             "waiting": self.waiting,
-            "mask": synapses.mask,
-            "conditional": bool(conditions),
         }
         self.abstract_code = code
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TypeGuard
 
-__all__ = ["FactorisationError", "Mixed", "Side", "Term", "factorise", "replaced"]
+__all__ = ["Difference", "FactorisationError", "Mixed", "Side", "Term", "factorise", "replaced"]
 
 
 class FactorisationError(ValueError):
@@ -78,12 +78,30 @@ class Mixed:
         return self.template.format(*(text for _, text in self.parts))
 
 
+@dataclass(frozen=True)
+class Difference(Term):
+    """A term with a further factor ``a + b``, of a pre-synaptic and a post-synaptic addend.
+
+    It is summed as ``(a - c) + (b + c)``, where c lies among the values of a, so that no more is
+    lost than by adding up differences.
+
+    Attributes
+    ----------
+    a, b : str
+        The pre-synaptic and the post-synaptic addend.
+    """
+
+    a: str = "0"
+    b: str = "0"
+
+
 def factorise(
     expression: str,
     side_of: Callable[[str], Side],
     subexpressions: Mapping[str, str] | None = None,
     *,
     changes: str | None = None,
+    differences: bool = False,
 ) -> list[Term | Mixed]:
     """Write an expression as a sum of products of one-sided factors.
 
@@ -101,6 +119,8 @@ def factorise(
     changes : str, optional
         The matrix whose rate of change this is. A decay of this matrix is a term of its own: the
         error of ``y_post * x_pre - y_post * w`` is small beside `w`, which is what counts.
+    differences : bool, optional
+        Whether ``w * (x_pre - y_post)`` may be a `Difference`, if the terms are to be summed.
 
     Returns
     -------
@@ -123,7 +143,7 @@ def factorise(
     '{0} * ({1} - {2})'
     """
     whole = _parse(replaced(expression, subexpressions or {}))
-    return _Factoriser(side_of, changes).terms(whole)
+    return _Factoriser(side_of, changes, differences).terms(whole)
 
 
 def replaced(expression: str, subexpressions: Mapping[str, str]) -> str:
@@ -141,9 +161,12 @@ _OF_PRODUCTS = {"abs", "sign"}
 
 
 class _Factoriser:
-    def __init__(self, side_of: Callable[[str], Side], changes: str | None):
+    def __init__(
+        self, side_of: Callable[[str], Side], changes: str | None, differences: bool
+    ) -> None:
         self._side_of_name = side_of
         self._changes = changes
+        self._differences = differences
 
     def terms(self, expression: ast.expr) -> list[Term | Mixed]:
         return [
@@ -276,10 +299,34 @@ class _Factoriser:
                 for side in (Side.MATRIX, Side.POST, Side.PRE)
             )
             return Term(shared, matrix, post, pre)
+        if self._differences:
+            difference = self._difference(sides, shared)
+            if difference is not None:
+                return difference
         parts: list[tuple[Side, str]] = []
         rest = _product([factor for factors in sides.values() for factor in factors])
         template = _text(self._with_placeholders(rest, parts))
         return Mixed(shared, template, tuple(parts))
+
+    def _difference(self, sides: dict[Side, list[_Factor]], shared: str) -> Difference | None:
+        both = Side.PRE | Side.POST
+        mixed = [
+            factor for side, factors in sides.items() if side & (side - 1) for factor in factors
+        ]
+        if len(mixed) != 1 or mixed[0][1] or self.side(mixed[0][0]) != both:
+            return None
+        node = mixed[0][0]
+        if not _is_addition(node) or not self._is_sum(node):
+            return None
+        addends: dict[Side, list[ast.expr]] = {Side.SHARED: [], Side.PRE: [], Side.POST: []}
+        for addend in self._distributed(node):
+            addends[self.side(addend)].append(addend)
+        matrix, post, pre = (
+            _text(_product(sides[side])) if side in sides else None
+            for side in (Side.MATRIX, Side.POST, Side.PRE)
+        )
+        a = _text(_sum(addends[Side.PRE] + addends[Side.SHARED]))
+        return Difference(shared, matrix, post, pre, a, _text(_sum(addends[Side.POST])))
 
     def _with_placeholders(self, node: ast.expr, parts: list[tuple[Side, str]]) -> ast.expr:
         side = self.side(node)

@@ -43,6 +43,9 @@ class Product:
     right: str | None
     buffer: str | None = None
     target: str | None = None
+    #: In the sum of a `Difference`, the addends of the side that is summed over and of the other.
+    inner: str | None = None
+    outer: str | None = None
 
 
 @dataclass(frozen=True)

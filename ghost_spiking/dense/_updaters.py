@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import BrianObject
 from brian2.core.network import Network
-from brian2.core.variables import ArrayVariable
+from brian2.core.variables import ArrayVariable, Variables
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
-from ._codeobjects import DenseCodeRunner, FractionalOrder
-from ._factorise import Mixed, Side, Term
+from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython
+from ._events import PLACES, add_places, loop_kwds
+from ._factorise import Difference, Mixed, Side, Term
 from ._plan import BLOCKS, Each, Plan, Product, product_of
 from .clamped import ClampedInput
 
@@ -64,6 +65,7 @@ class SumUpdater(DenseCodeRunner):
 
         grouped: dict[tuple[str | None, str | None], list[tuple[str, str | None]]] = {}
         each: list[Each] = []
+        differences: list[Difference] = []
         self._added: list[str] = []
         for term in terms:
             if isinstance(term, Mixed):
@@ -72,6 +74,9 @@ class SumUpdater(DenseCodeRunner):
                 self._added += [buffer] if buffer else []
                 continue
             inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
+            if isinstance(term, Difference):
+                differences.append(term)
+                continue
             grouped.setdefault((term.matrix, inner), []).append((term.shared, outer))
         products = []
         for (matrix, inner), multipliers in grouped.items():
@@ -85,6 +90,22 @@ class SumUpdater(DenseCodeRunner):
                 products.append(Product(plan.scalar("1"), left, right, buffer))
                 factor = " + ".join(product_of(*pair) for pair in multipliers)
                 self._added.append(f"{buffer}*({factor})")
+        for term in differences:
+            a, b = (term.a, term.b) if to_post else (term.b, term.a)
+            inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
+            buffer = plan.buffer("product", plan.size(to_side))
+            products.append(
+                Product(
+                    plan.scalar("1"),
+                    None if inner is None else plan.operand(inner, from_side),
+                    None if term.matrix is None else plan.operand(term.matrix, Side.MATRIX),
+                    buffer,
+                    None,
+                    plan.operand(a, from_side),
+                    plan.operand(b, to_side),
+                )
+            )
+            self._added.append(product_of(buffer, term.shared, outer))
         self._plan = plan
         n_in, n_out = (
             (synapses.n_pre, synapses.n_post) if to_post else (synapses.n_post, synapses.n_pre)
@@ -317,6 +338,8 @@ class RuleUpdater(DenseCodeRunner):
         self._products = products
         self._each = each
         self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
+        #: Does the same in Cython, for one replica, without matrices in between.
+        self._alone = SingleRuleUpdater(synapses, rules) if synapses.batch == 1 else None
         if synapses._clamped:
             self._plan_clamped(products[0])
         super().__init__(
@@ -362,6 +385,13 @@ class RuleUpdater(DenseCodeRunner):
     def clamped_names(self) -> set[str]:
         return {name for name in self._clamped_names.values() if name}
 
+    def create_code_objects(self, run_namespace: Any) -> None:
+        if self._alone is not None and in_cython() and not self.group.use_shortcut():
+            self._alone.create_code_objects(run_namespace)
+            self.code_objects[:] = self._alone.code_objects
+        else:
+            super().create_code_objects(run_namespace)
+
     def update_abstract_code(self, run_namespace: Any) -> None:
         """Choose the plain or the clamped way, now that all users of the weights are known."""
         synapses = self.group
@@ -381,6 +411,76 @@ class RuleUpdater(DenseCodeRunner):
         self.abstract_code = dict(self._plan.code) or {"scalars": ""}
 
 
+class SingleRuleUpdater(DenseCodeRunner):
+    """Integrates the matrices of a projection without replicas, synapse by synapse in Cython.
+
+    With one row there is nothing to add up, and a matrix product would only make matrices that have
+    to be read again. One-sided factors are still computed once per neuron.
+    """
+
+    def __init__(self, synapses: DenseSynapses, rules: dict[str, list[Term | Mixed]]) -> None:
+        plan = Plan(synapses, "single_rule")
+        places: dict[str, str] = {}
+
+        def operand(text: str, side: Side) -> str:
+            name = plan.operand(text, side, any_type=True)
+            if name != text:
+                places[name] = "_own_pre" if side == Side.PRE else "_own_post"
+            return name
+
+        def text_of(term: Term | Mixed) -> str:
+            if isinstance(term, Mixed):
+                parts = [
+                    text if side == Side.MATRIX else operand(text, side)
+                    for side, text in term.parts
+                ]
+                return product_of(term.shared, term.template.format(*(f"({p})" for p in parts)))
+            pre = None if term.pre is None else operand(term.pre, Side.PRE)
+            post = None if term.post is None else operand(term.post, Side.POST)
+            return product_of(term.shared, term.matrix, post, pre)
+
+        lines = []
+        for varname, terms in rules.items():
+            change = " + ".join(map(text_of, terms)) or "0"
+            lines.append(f"_new_{varname} = {varname} + dt*({change})")
+        plan.line("synaptic", "\n".join(lines + [f"{name} = _new_{name}" for name in rules]))
+        shared = {term.shared for terms in rules.values() for term in terms}
+        # Nothing is done while all coefficients are zero, as outside of their phase.
+        self._guards = [plan.scalar(text) for text in sorted(shared)] if "1" not in shared else []
+        self._plan, self._places = plan, places
+        super().__init__(
+            synapses,
+            "dense_events",
+            compiled=True,
+            clock=synapses.clock,
+            when="groups",
+            order=synapses.order,
+            name=f"{synapses.name}_single_stateupdater",
+        )
+        variables = self.variables = Variables(synapses)
+        add_places(variables, synapses, "pre")
+        variables.indices.update(places)
+
+    def update_abstract_code(self, run_namespace: Any) -> None:
+        """Say which loops there are."""
+        synapses = self.group
+        code = dict(self._plan.code)
+        kinds = [("pre", "pre"), ("post", "post"), ("synaptic", "synaptic")]
+        names = get_identifiers_recursively(list(code.values()), synapses.variables)
+        used = {*PLACES, *({"i", "j"} & names)}
+        self.template_kwds = {
+            **loop_kwds(synapses, "pre"),
+            "steps": [step for step in kinds if step[1] in code],
+            "used": sorted(used),
+            "guards": self._guards,
+            "waiting": None,
+            "solves": False,
+        }
+        mask = {synapses.mask} if synapses.mask is not None else set()
+        self.needed_variables = sorted((self._plan.needed - {"_rows"}) | used | mask)
+        self.abstract_code = code
+
+
 def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSynapses) -> bool:
     texts = [
         text
@@ -389,6 +489,7 @@ def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSyna
             (term.shared, str(term))
             if isinstance(term, Mixed)
             else (term.shared, term.matrix, term.post, term.pre)
+            + ((term.a, term.b) if isinstance(term, Difference) else ())
         )
         if text
     ]
@@ -423,7 +524,7 @@ def clamped_obstacle(
     if len(sum_terms) != 1 or len(rule_terms) != 1:
         return "the summed variable and the rule need exactly one term each"
     drive, rule = sum_terms[0], rule_terms[0]
-    if isinstance(drive, Mixed) or isinstance(rule, Mixed):
+    if isinstance(drive, (Difference, Mixed)) or isinstance(rule, Mixed):
         return "the summed variable and the rule have to be products"
     if drive.matrix != weight or drive.post is not None:
         return f"the summed term is not '{weight}' times a pre-synaptic factor"

@@ -432,7 +432,11 @@ class DenseSynapses(Connecting):
         try:
             changes = eq.varname if eq.type == DIFFERENTIAL_EQUATION else None
             terms = factorise(
-                expression or str(eq.expr), self._side_of, subexpressions, changes=changes
+                expression or str(eq.expr),
+                self._side_of,
+                subexpressions,
+                changes=changes,
+                differences=changes is None,
             )
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None

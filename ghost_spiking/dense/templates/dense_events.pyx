@@ -1,4 +1,3 @@
-{# USES_VARIABLES { _due_spikes } #}
 {% extends 'common_group.pyx' %}
 {% macro _place(side, value) %}
 {% if '_own_' + side in used %}
@@ -9,17 +8,29 @@ _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}}
 {% endif %}
 {% endmacro %}
 {% block maincode %}
+    cdef int _which, _spike, _other, _row, _unit
+    {% if waiting %}
     cdef _numpy.ndarray[int32_t, ndim=1, mode='c'] _spikes = _due_spikes()
     cdef int _n_spikes = len(_spikes)
-    cdef int _which, _spike, _other, _row, _unit
     if _n_spikes == 0:
         return
+    {% else %}
+    # not at spikes, but for all
+    cdef int _n_spikes = {{size[own]}}
+    {% if guards %}
+    _vectorisation_idx = 1
+    {{scalar_code['scalars']|autoindent}}
+    {{vector_code['scalars']|autoindent}}
+    if not ({% for name in guards %}{{name}} != 0{{' or ' if not loop.last}}{% endfor %}):
+        return
+    {% endif %}
+    {% endif %}
     {% for kind, block in steps %}
     _vectorisation_idx = 1
     {{scalar_code[block]|autoindent}}
     {% if kind == 'synaptic' %}
     for _which in range(_n_spikes):
-        _spike = _spikes[_which]
+        _spike = {{'_spikes[_which]' if waiting else '_which'}}
         _row = _spike // {{n[own]}}
         _unit = _spike - _row * {{n[own]}}
         {{_place(own, '_spike')|autoindent}}

@@ -70,7 +70,9 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {% for p in products %}
     {% set out = _array(p.buffer) if p.buffer else _target() %}
     {% set beta = '(%s)%d' % (_float, not p.buffer and written.value) %}
-    {% if not p.right %}
+    {% if p.inner %}
+    dense_differences<{{c_data_type(variables[p.buffer].dtype)}}>(_n_rows, {{n_out}}, {{n_in}}, {{_array(p.left) if p.left else 'nullptr'}}, {{_array(p.inner)}}, {{_array(p.outer)}}, {{_array(p.right) if p.right else 'nullptr'}}, {{'true' if transposed else 'false'}}, {{out}});
+    {% elif not p.right %}
     dense_row_sums(_n_rows, {{n_out}}, {{n_in}}, {{p.scale}}, {{_array(p.left)}}, {{beta}}, {{out}});
     {% elif private and p.right == private.target %}
     {{_private_product(p, beta, out)}}

@@ -1,10 +1,10 @@
 """All-to-all models with `Synapses` and with `DenseSynapses`: equal numbers, and time for a step.
 
-python experiments/brian2_models.py            Takes hours; can be stopped, and goes on where it was.
-python experiments/brian2_models.py --quick    Whether small networks agree; their times mean nothing.
+python experiments/brian2_models.py            Takes hours; goes on where it was stopped.
+python experiments/brian2_models.py --quick    Whether small networks agree; times mean nothing.
 
 The models are in all_to_all.py. Each is run in a process of its own, on one thread. Time is that of
-one time step, without what a run needs to begin.
+the processor for one time step, without what a run needs to begin.
 """
 
 import csv
@@ -25,7 +25,7 @@ TARGETS = ("numpy", "cython", "standalone")
 SIZES = (200, 1000, 4000)
 REPLICAS = 32
 #: Steps after which the two have to agree, by the number of neurons.
-STEPS = {20: 100, 200: 600, 1000: 300, 4000: 60}
+STEPS = {20: 100, 200: 600, 1000: 200, 4000: 60}
 FIELDS = ["model", "target", "neurons", "replicas", "kind", "ms_per_step", "spikes"]
 
 
@@ -49,9 +49,9 @@ def one(model, kind, target, n, replicas, path):
     network = Network(built.objects)
 
     def run(number):
-        begin = time.perf_counter()
+        begin = time.process_time()
         network.run(number * defaultclock.dt, namespace=built.namespace)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     run(steps)
     if target == "standalone":
@@ -62,10 +62,8 @@ def one(model, kind, target, n, replicas, path):
         values = built.values()
         first = run(5)
         guess = max(run(25) - first, 1e-4) / 20
-        many = int(min(4000, max(20, 1.0 / guess)))
-        seconds = guess
-        if n > 20:
-            seconds = min((run(3 * many) - run(many)) / (2 * many) for _ in range(2))
+        many = int(min(4000, max(10, 0.3 / guess)))
+        seconds = guess if n == 20 else (run(3 * many) - run(many)) / (2 * many)
     np.savez(path / f"{kind}.npz", **values)
     print(json.dumps({"ms_per_step": 1e3 * seconds, "spikes": len(values.get("spikes", []))}))
 

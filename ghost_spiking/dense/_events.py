@@ -23,6 +23,7 @@ from brian2.stateupdaters.base import UnsupportedEquationsException
 from brian2.stateupdaters.exact import linear
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, fail_for_dimension_mismatch
+from brian2.utils.stringtools import get_identifiers
 
 from ._codeobjects import DenseCodeRunner, in_standalone
 from ._factorise import Side
@@ -166,6 +167,13 @@ class DensePathway(DenseCodeRunner, Group):
                 f"{synapses.name}: on_{prepost} follows the event '{event}', which the group "
                 f"'{self.source.name}' does not have"
                 + ("; did you forget its threshold?" if event == "spike" else "")
+            )
+        if any("lastupdate" in get_identifiers(s.expression) for s in statements) and (
+            "lastupdate" not in synapses.variables
+        ):
+            raise ValueError(
+                f"{synapses.name}: 'lastupdate' is not kept for each synapse; write a parameter of "
+                "your own, 'last : second', and 'last = t' after it was used"
             )
         self.statements = statements
         self.split = synapses.sides.split(prepost, statements)

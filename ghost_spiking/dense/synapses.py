@@ -75,6 +75,9 @@ class DenseSynapses(Connecting):
       presentation does ends it for the changes.
     * ``p : unit`` (a matrix), ``p : unit (constant, shared)`` (a scalar), and
       subexpressions.
+    * `on_pre`, `on_post`, `delay`, `on_event`, and ``ds/dt = ... (event-driven)``, as in
+      `Synapses`. A state that spikes of one side change, and that depends on nothing of the other
+      side, is kept once per neuron.
 
     Source and target hold `batch` replicas of their units, one replica after the other:
     unit ``n`` of replica ``b`` is neuron ``b * n_units + n`` of the group, so that a
@@ -83,9 +86,18 @@ class DenseSynapses(Connecting):
     Parameters
     ----------
     source, target : Group
-        Groups whose sizes are multiples of the batch size. Not subgroups.
-    model : str or Equations
+        Groups whose sizes are multiples of the batch size; with one replica subgroups are fine,
+        too. Without a target, the source.
+    model : str or Equations, optional
         The equations, see above.
+    on_pre, on_post : str or dict, optional
+        Statements to run at spikes of the source or of the target; or several, by the names of
+        their pathways.
+    delay : Quantity or dict, optional
+        The time that spikes take, for the pathway ``pre`` or by the names of pathways. It is the
+        same for all synapses.
+    on_event : str or dict, optional
+        Events other than ``'spike'``.
     batch : int or ClampedInput, optional
         Number of replicas; or the input that sets the pace, which then also says how
         many rows the present batch has (the last one may be smaller).
@@ -103,8 +115,13 @@ class DenseSynapses(Connecting):
     dt, clock : optional
         Time step or clock, by default the target's clock.
     order : int or float, optional
-        Order of the weight update within the slot ``'groups'``. The default comes after the
-        sums and before the update of groups with their default order 0.
+        Order of the weight update within the slot ``'groups'``. The default comes after groups of
+        order 0 whose names are smaller, as for `Synapses`; -0.5 comes after the sums and before
+        the groups.
+    method, method_options : optional
+        How differential equations are integrated. States that are kept once per neuron take any
+        method of Brian2, and the one that it would choose by default; matrices ``'euler'`` (the
+        default), or ``'exact'`` where they are linear.
     name : str, optional
         Unique name.
 
@@ -112,7 +129,8 @@ class DenseSynapses(Connecting):
     ------
     ValueError
         Sizes that do not fit, a rule that does not factorise (the message names the
-        line and the term), or `clamped=True` where the shortcut would not be exact.
+        line and the term), statements that change a matrix in a batch, or `clamped=True` where the
+        shortcut would not be exact.
     TypeError
         Unsupported objects or flags.
 

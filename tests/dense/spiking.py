@@ -42,6 +42,8 @@ class Case:
         spikes that are given.
     setting : tuple of (str, value)
         Attributes to set.
+    condition : str, optional
+        Which synapses there are.
     """
 
     model: str = "w : 1"
@@ -52,6 +54,7 @@ class Case:
     ends: str = "all"
     on_event: object = "spike"
     setting: tuple = ()
+    condition: object = None
 
     def options(self):
         given = {
@@ -181,9 +184,11 @@ class Built:
             self.objects.append(source)
         options = case.options()
         self.synapses = kind(source, target, case.model, name=f"{prefix}s", **options)
-        self.synapses.connect()
+        self.synapses.connect(condition=case.condition)
         self.shape = (len(source), len(target))
-        if case.model:
+        if case.condition is not None:
+            self.synapses.w = "0.05*(1 + sin(3*i + 5*j))"
+        elif case.model:
             weights = np.random.default_rng(3).uniform(0, 0.1, self.shape)
             self.synapses.w = weights.flatten()
         for name, value in case.setting:
@@ -199,6 +204,9 @@ class Built:
         found |= {"i": np.array(self.spikes.i[:]), "t": np.array(self.spikes.t_[:])}
         if self.weights:
             found["w"] = np.array(self.synapses.w[:]).ravel()
+            if getattr(self.synapses, "mask", None) is not None:
+                there = self.synapses.variables["_connected"].get_value() > 0
+                found["w"] = found["w"][there]
         return found
 
 

@@ -247,6 +247,7 @@ def test_what_spikes_can_not_do():
         ({"delay": [1, 2] * ms}, TypeError, "2 different ones"),
         ({"on_pre": {"connect": "s += 1"}}, ValueError, "can't be called 'connect'"),
         ({"clamped": True}, ValueError, "something at spikes"),
+        ({"on_pre": "s += t - lastupdate"}, ValueError, "'last = t'"),
     ]:
         with pytest.raises(error, match=message):
             spiking(**options)
@@ -277,6 +278,20 @@ def test_what_spikes_can_not_do():
         with pytest.raises(BrianObjectException) as info:
             Network(group, synapses).run(0.1 * ms, namespace={"mV": mV})
         assert cause in str(info.value.__cause__)
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
+def test_random_numbers_at_spikes(target):
+    prefs.codegen.target = target
+    group = NeuronGroup(4, "v : 1\nI : 1", threshold="i < 2", name="always")
+    synapses = DenseSynapses(
+        group, group, "w : 1", on_pre="w = rand(); I_post += randn()*int(i == 0)"
+    )
+    Network(group, synapses).run(0.1 * ms)
+    weights = synapses.w[:]
+    assert not weights[2:].any()
+    assert len(np.unique(weights[:2])) == 8
+    assert len(np.unique(group.I)) == 4
 
 
 def test_matrices_have_one_look_at_their_rule():

@@ -128,6 +128,24 @@ def main():
         took = f"{time.perf_counter() - begin:.0f} s"
         print(model, target, n, replicas, f"{plain:.3f} and {dense:.3f} ms, {took}", flush=True)
     draw(rows, where / "brian2_models.png")
+    write_table(rows, where / "brian2_models.md")
+
+
+def write_table(rows, path):
+    """Write a table of the networks of 1000 neurons (in a quick run, of all)."""
+    pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    largest = [pair for pair in pairs if pair[0][2:4] == ["1000", "1"]] or pairs
+    times = {(plain[0], plain[1]): (float(plain[5]), float(dense[5])) for plain, dense in largest}
+    targets = [target for target in TARGETS if any(key[1] == target for key in times)]
+    head = "".join(f" | {target}: Synapses | DenseSynapses | ratio" for target in targets)
+    lines = [f"| model{head} |", "|---" + "|---:|---:|---:" * len(targets) + "|"]
+    for model in dict.fromkeys(key[0] for key in times):
+        cells = [model.replace("_", " ")]
+        for target in targets:
+            plain, dense = times.get((model, target), (0, 0))
+            cells += [f"{plain:.2f}", f"{dense:.3f}", f"{plain / dense:.1f}"] if dense else [""] * 3
+        lines.append(f"| {' | '.join(cells)} |")
+    path.write_text("\n".join(lines) + "\n")
 
 
 def draw(rows, path):

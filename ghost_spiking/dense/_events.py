@@ -105,7 +105,7 @@ class _DueSpikes:
     def __init__(self, pathway: DensePathway) -> None:
         variables = pathway.synapses.variables
         self._events = pathway.variables["_events"]
-        self._bounds = pathway.bounds
+        self._bounds, self._n_source = pathway.bounds, len(self._events) - 1
         self._delay = pathway.variables["delay"]
         self._clock = pathway.clock
         self._steps, self._units = (variables[name] for name in pathway.waiting)
@@ -113,21 +113,28 @@ class _DueSpikes:
     def __call__(self) -> np.ndarray:
         events = self._events.get_value()
         events = events[: events[-1]]
+        steps = self._steps.get_value()
+        if not (len(events) or len(steps)):
+            return events
         start, stop = self._bounds
-        if start or stop < len(self._events) - 1:
+        if start or stop < self._n_source:
             events = events[(events >= start) & (events < stop)] - np.int32(start)
         delay = int(self._delay.get_value()[0] / self._clock.dt_ + 0.5)
-        if not delay and not self._steps.size:
+        if not (delay or len(steps)):
             return events
         now = self._clock.variables["timestep"].get_value().item()
-        steps = np.append(self._steps.get_value(), np.full(len(events), now + delay, np.int32))
-        units = np.append(self._units.get_value(), events)
+        units = self._units.get_value()
+        if len(events):
+            steps = np.append(steps, np.full(len(events), now + delay, np.int32))
+            units = np.append(units, events)
         due = steps <= now
-        for variable, values in ((self._steps, steps), (self._units, units)):
-            left = values[~due]
-            variable.resize(len(left))
-            variable.set_value(left)
-        return np.ascontiguousarray(units[due], dtype=np.int32)
+        arrived = units[due]
+        if len(events) or len(arrived):
+            left = ~due
+            for variable, values in ((self._steps, steps[left]), (self._units, units[left])):
+                variable.resize(len(values))
+                variable.set_value(values)
+        return np.ascontiguousarray(arrived, dtype=np.int32)
 
 
 class DensePathway(DenseCodeRunner, Group):

@@ -354,6 +354,34 @@ def test_replicas_spike_for_themselves():
     np.testing.assert_allclose(run(rows, 3), alone, atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_spikes_that_are_under_way_are_stored(dtype):
+    old = prefs.core.default_float_dtype
+    prefs.core.default_float_dtype = dtype
+    try:
+        group = NeuronGroup(3, "dv/dt = (1.5 - v)/(2*ms) : 1\nI : 1", threshold="v > 1", reset="v = 0",
+                            method="euler")  # fmt: skip
+        group.v = "0.3*i"
+        model = "w : 1\ndx/dt = -x/(5*ms) : 1 (event-driven)"
+        on_pre = "x += 0.5; I_post += w*x"
+        synapses = DenseSynapses(group, group, model, on_pre=on_pre, delay=1.7 * ms)
+        synapses.w = "1 + i + j"
+        network = Network(group, synapses)
+        network.run(3 * ms)
+        network.store()
+        found = []
+        for _ in range(2):
+            network.restore()
+            network.run(4 * ms)
+            found.append(np.array(group.I[:]))
+            network.run(1 * ms)
+    finally:
+        prefs.core.default_float_dtype = old
+    assert found[0].dtype == dtype
+    assert found[0].all()
+    np.testing.assert_array_equal(*found)
+
+
 def test_weights_as_users_set_them():
     group = NeuronGroup(3, "x : 1\nI : 1")
     values = np.arange(9.0).reshape(3, 3)

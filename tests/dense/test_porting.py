@@ -354,13 +354,15 @@ def test_replicas_spike_for_themselves():
     np.testing.assert_allclose(run(rows, 3), alone, atol=1e-10)
 
 
+# from Brian2's look for values that are not numbers
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_spikes_that_are_under_way_are_stored(dtype):
     old = prefs.core.default_float_dtype
     prefs.core.default_float_dtype = dtype
     try:
-        group = NeuronGroup(3, "dv/dt = (1.5 - v)/(2*ms) : 1\nI : 1", threshold="v > 1", reset="v = 0",
-                            method="euler")  # fmt: skip
+        model = "dv/dt = (1.5 - v)/(2*ms) : 1\nI : 1"
+        group = NeuronGroup(3, model, threshold="v > 1", reset="v = 0", method="euler")
         group.v = "0.3*i"
         model = "w : 1\ndx/dt = -x/(5*ms) : 1 (event-driven)"
         on_pre = "x += 0.5; I_post += w*x"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from brian2.utils.stringtools import get_identifiers
 from ._codeobjects import DenseCodeRunner, in_standalone
 from ._factorise import Side
 from ._indices import POST, POST_OF_PART, PRE, PRE_OF_PART, STORED
-from ._statements import Statement
+from ._statements import Statement, statements_of
 
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
@@ -38,8 +39,10 @@ __all__ = [
     "LAST_OF_EACH",
     "PLACES",
     "DensePathway",
+    "Pathway",
     "add_places",
     "loop_kwds",
+    "pathways_of",
     "single_delay",
 ]
 
@@ -339,6 +342,36 @@ def _solution(synapses: DenseSynapses, names: set[str], last: str) -> str:
             f"{synapses.name}: {lines} can't be solved from spike to spike; use (clock-driven)"
         ) from None
     return re.sub(r"\bdt\b", f"(t - {last})", code)
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """What is asked for at spikes."""
+
+    name: str
+    prepost: str
+    statements: list[Statement]
+    event: str
+    delay: Quantity | None
+
+
+def pathways_of(name: str, on_pre: Any, on_post: Any, on_event: Any, delay: Any) -> list[Pathway]:
+    """Return the pathways that the arguments of `Synapses` describe."""
+    delays = {} if delay is None else delay if isinstance(delay, Mapping) else {"pre": delay}
+    found = []
+    for prepost, code in (("pre", on_pre), ("post", on_post)):
+        if not code:
+            continue
+        named = code if isinstance(code, Mapping) else {prepost: code}
+        for key, text in named.items():
+            event = on_event.get(key, "spike") if isinstance(on_event, Mapping) else on_event
+            found.append(Pathway(key, prepost, statements_of(text), event, delays.get(key)))
+    unknown = sorted(delays.keys() - {pathway.name for pathway in found})
+    if unknown:
+        raise ValueError(
+            f"{name}: a delay was given for the pathway '{unknown[0]}', which does not exist"
+        )
+    return found
 
 
 def single_delay(value: Any, name: str) -> Quantity:

@@ -10,13 +10,16 @@ from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.variables import ArrayVariable, Subexpression, Variables
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
+    FLOAT,
     PARAMETER,
     SUBEXPRESSION,
     Equations,
+    SingleEquation,
 )
 from brian2.groups.group import Group, IndexWrapper, get_dtype
 from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
+from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
 from ._codeobjects import ListedVariables
 from ._events import LAST, LAST_OF_EACH
@@ -61,6 +64,7 @@ class ProjectionVariables(Group):
     n_pre: int
     n_post: int
     equations: Equations
+    _summed: dict[str, SingleEquation]
     one_sided: dict[str, Side]
     _weights_of: DenseSynapses | None
     _transposed: bool
@@ -287,6 +291,39 @@ class ProjectionVariables(Group):
         if name in self._matrices or name in ("i", "j"):
             return Side.MATRIX
         return self._sides.get(name, Side.SHARED)
+
+    def _check_summed_target(self, varname: str) -> ArrayVariable:
+        base, _, side = varname.rpartition("_")
+        group = {"pre": self.source, "post": self.target}.get(side)
+        if group is None:
+            raise ValueError(
+                f"{self.name}: the summed variable '{varname}' does not end in '_pre' or '_post'"
+            )
+        equation = getattr(group, "equations", {}).get(base)
+        if equation is None or equation.type != PARAMETER:
+            raise ValueError(
+                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' in the "
+                f"group '{group.name}'"
+            )
+        variable = group.variables.get(base)
+        alone = len(group) == 1 and equation.type == PARAMETER and "shared" in equation.flags
+        per_unit = varname in self._sides and len(variable) == len(base_of(group))
+        if not (per_unit or alone):
+            raise ValueError(
+                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' with a "
+                f"value for each unit of '{group.name}', not one that is shared or linked"
+            )
+        if equation.var_type != FLOAT:
+            raise TypeError(
+                f"{self.name}: '{base}' in '{group.name}' is {equation.var_type}, so that it can't "
+                f"hold the sum '{varname}'; make it a parameter of real numbers"
+            )
+        fail_for_dimension_mismatch(
+            self._summed[varname].dim,
+            equation.dim,
+            f"{self.name}: '{varname}' has other units than '{base}' in '{group.name}'",
+        )
+        return variable
 
     # -- synapses as matrices ---------------------------------------------------------
 

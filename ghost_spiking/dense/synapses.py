@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
-from brian2.core.variables import ArrayVariable
 from brian2.devices.device import get_device
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
-    FLOAT,
     PARAMETER,
     SUBEXPRESSION,
     Equations,
@@ -32,15 +29,14 @@ from brian2.units.fundamentalunits import (
 
 from ._codeobjects import DenseCodeRunner, in_standalone
 from ._connect import Connecting, masked
-from ._events import DensePathway
+from ._events import DensePathway, Pathway, pathways_of
 from ._factorise import FactorisationError, Mixed, Side, Term, factorise
 from ._indices import SynapseIndexing
 from ._matrix_view import accept_matrices
 from ._private import PrivateRuleUpdater, check_private
-from ._statements import Sides, Statement, statements_of
+from ._statements import Sides
 from ._states import OneSidedUpdater, effective_rates, method_for
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
-from ._variables import base_of
 from .clamped import ClampedInput
 
 __all__ = ["DenseSynapses"]
@@ -224,7 +220,7 @@ class DenseSynapses(Connecting):
         self.mask: str | None = None
         self._indices = SynapseIndexing((self.n_pre, self.n_post))
         self._create_group_variables(batch)
-        pathways = _pathways(self.name, on_pre, on_post, on_event, delay)
+        pathways = pathways_of(self.name, on_pre, on_post, on_event, delay)
         self.sides = Sides(
             self._side_before,
             self.equations.values(),
@@ -415,7 +411,7 @@ class DenseSynapses(Connecting):
                 updater = OneSidedUpdater(self, side, names, self._method, method_options)
                 self.contained_objects.append(updater)
 
-    def _pathway(self, of: _Pathway) -> DensePathway:
+    def _pathway(self, of: Pathway) -> DensePathway:
         if self.batch > 1 and any(
             self._side_of(s.variable) == Side.MATRIX
             for s in of.statements
@@ -459,39 +455,6 @@ class DenseSynapses(Connecting):
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None
         return terms if self.mask is None else masked(terms, self._matrices)
-
-    def _check_summed_target(self, varname: str) -> ArrayVariable:
-        base, _, side = varname.rpartition("_")
-        group = {"pre": self.source, "post": self.target}.get(side)
-        if group is None:
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' does not end in '_pre' or '_post'"
-            )
-        equation = getattr(group, "equations", {}).get(base)
-        if equation is None or equation.type != PARAMETER:
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' in the "
-                f"group '{group.name}'"
-            )
-        variable = group.variables.get(base)
-        alone = len(group) == 1 and equation.type == PARAMETER and "shared" in equation.flags
-        per_unit = varname in self._sides and len(variable) == len(base_of(group))
-        if not (per_unit or alone):
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' with a "
-                f"value for each unit of '{group.name}', not one that is shared or linked"
-            )
-        if equation.var_type != FLOAT:
-            raise TypeError(
-                f"{self.name}: '{base}' in '{group.name}' is {equation.var_type}, so that it can't "
-                f"hold the sum '{varname}'; make it a parameter of real numbers"
-            )
-        fail_for_dimension_mismatch(
-            self._summed[varname].dim,
-            equation.dim,
-            f"{self.name}: '{varname}' has other units than '{base}' in '{group.name}'",
-        )
-        return variable
 
     # -- running ----------------------------------------------------------------------
 
@@ -584,33 +547,3 @@ class DenseSynapses(Connecting):
     def summed_updaters(self) -> dict[str, SumUpdater]:
         """What computes each summed variable, by its name, as for `Synapses`."""
         return {updater.varname: updater for updater in self._sum_updaters}
-
-
-@dataclass(frozen=True)
-class _Pathway:
-    """What is asked for at spikes."""
-
-    name: str
-    prepost: str
-    statements: list[Statement]
-    event: str
-    delay: Quantity | None
-
-
-def _pathways(name: str, on_pre: Any, on_post: Any, on_event: Any, delay: Any) -> list[_Pathway]:
-    """Return the pathways that the arguments of `Synapses` describe."""
-    delays = {} if delay is None else delay if isinstance(delay, Mapping) else {"pre": delay}
-    found = []
-    for prepost, code in (("pre", on_pre), ("post", on_post)):
-        if not code:
-            continue
-        named = code if isinstance(code, Mapping) else {prepost: code}
-        for key, text in named.items():
-            event = on_event.get(key, "spike") if isinstance(on_event, Mapping) else on_event
-            found.append(_Pathway(key, prepost, statements_of(text), event, delays.get(key)))
-    unknown = sorted(delays.keys() - {pathway.name for pathway in found})
-    if unknown:
-        raise ValueError(
-            f"{name}: a delay was given for the pathway '{unknown[0]}', which does not exist"
-        )
-    return found

@@ -255,6 +255,8 @@ class _Builder:
             text,
             batch=self.stimulus,
             clock=self.clock,
+            # weight changes come after all sums and before the change of states
+            order=-0.5,
             name=item.name,
         )
 

@@ -90,10 +90,9 @@ def seconds_per_piece(model, rate, few, many):
 # %%
 # The same results
 # ----------------
-# One piece at a time, with `Synapses` and with `DenseSynapses`. The order of the former puts weight changes after all
-# sums, where `DenseSynapses` have them anyway. `DenseSynapses` have their weights as a matrix.
+# One piece at a time, with `Synapses` and with `DenseSynapses`, which have their weights as a matrix.
 start_weights = generator.normal(scale=0.1, size=(144, 8))
-plain = Model(Synapses, method="euler", order=-0.5)
+plain = Model(Synapses, method="euler")
 plain.synapses.w = start_weights.ravel()
 dense = Model(DenseSynapses)
 dense.synapses.w = start_weights

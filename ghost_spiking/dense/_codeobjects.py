@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
@@ -26,7 +27,7 @@ from brian2.utils.stringtools import word_substitute
 
 from ._exceptions import CompilationError
 
-__all__ = ["DenseCodeRunner", "ListedVariables", "in_standalone"]
+__all__ = ["DenseCodeRunner", "FractionalOrder", "ListedVariables", "in_cython", "in_standalone"]
 
 
 class _CPPNodeRenderer(CPPNodeRenderer):
@@ -58,7 +59,11 @@ class _DenseNumpyCodeObject(NumpyCodeObject):
     templater = NumpyCodeObject.templater.derive("ghost_spiking.dense")
 
 
-class _FractionalOrder(float):
+class _DenseCythonCodeObject(CythonCodeObject):
+    templater = CythonCodeObject.templater.derive("ghost_spiking.dense")
+
+
+class FractionalOrder(float):
     """An order between two whole numbers, which Brian2's tables can show."""
 
     def __format__(self, format_spec: str) -> str:
@@ -68,6 +73,13 @@ class _FractionalOrder(float):
 def in_standalone() -> bool:
     """Whether the active device writes a C++ standalone project."""
     return isinstance(get_device(), CPPStandaloneDevice)
+
+
+def in_cython() -> bool:
+    """Whether code that is not for numpy alone runs in Cython."""
+    return not in_standalone() and issubclass(
+        get_device().code_object_class(None), CythonCodeObject
+    )
 
 
 class ListedVariables(Variables):
@@ -99,7 +111,7 @@ class ListedVariables(Variables):
 class DenseCodeRunner(CodeRunner):
     """A code runner that uses the templates of this package.
 
-    In runtime mode it always runs in numpy, whose BLAS does the work, whatever the
+    In runtime mode matrix products are done in numpy, whose BLAS does the work, whatever the
     target of the other objects.
 
     Parameters
@@ -110,6 +122,8 @@ class DenseCodeRunner(CodeRunner):
         Name of the template.
     variables : Variables, optional
         What the code sees in another way than other code of the group, with the indices.
+    compiled : bool, optional
+        Whether it runs in Cython where the other objects do, having loops of its own.
     order : float, optional
         Order within the slot.
     **kwds
@@ -122,9 +136,11 @@ class DenseCodeRunner(CodeRunner):
         template: str,
         *,
         variables: Variables | None = None,
+        compiled: bool = False,
         order: float = 0,
         **kwds: Any,
     ) -> None:
+        self._compiled = compiled
         codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
         # Now, since later on Brian2 would wrap an error in one of its own.
         self._blas = _blas() if in_standalone() else {}
@@ -133,13 +149,15 @@ class DenseCodeRunner(CodeRunner):
             template,
             codeobj_class=codeobj_class,
             check_units=False,
-            order=int(order) if order == int(order) else _FractionalOrder(order),
+            order=int(order) if order == int(order) else FractionalOrder(order),
             **kwds,
         )
         if variables is not None:
             self.variables = variables
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
+        if self._compiled and not in_standalone():
+            self.codeobj_class = _DenseCythonCodeObject if in_cython() else _DenseNumpyCodeObject
         variables = self.group.variables
         listed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if isinstance(variables, ListedVariables):

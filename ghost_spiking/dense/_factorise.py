@@ -8,18 +8,20 @@ matrices alone, or on nothing but shared (scalar) quantities. This module finds 
 Some expressions are sums of such products in exact arithmetic, but not in floating point:
 ``exp(x_pre - y_post)`` overflows as ``exp(x_pre) * exp(-y_post)``, and ``w * (x_pre - y_post)``
 may lose all digits as ``w * x_pre - w * y_post``. They stay as they were written, and are
-computed for each synapse (`Mixed`).
+computed for each synapse (`Mixed`). Of ``sin(x_pre - y_post)`` nothing is lost, as the factors
+``sin(x_pre)`` and ``cos(y_post)`` are never large.
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import TypeGuard
 
-__all__ = ["FactorisationError", "Mixed", "Side", "Term", "factorise"]
+__all__ = ["Difference", "FactorisationError", "Mixed", "Side", "Term", "factorise", "replaced"]
 
 
 class FactorisationError(ValueError):
@@ -76,12 +78,30 @@ class Mixed:
         return self.template.format(*(text for _, text in self.parts))
 
 
+@dataclass(frozen=True)
+class Difference(Term):
+    """A term with a further factor ``a + b``, of a pre-synaptic and a post-synaptic addend.
+
+    It is summed as ``(a - c) + (b + c)``, where c lies among the values of a, so that no more is
+    lost than by adding up differences.
+
+    Attributes
+    ----------
+    a, b : str
+        The pre-synaptic and the post-synaptic addend.
+    """
+
+    a: str = "0"
+    b: str = "0"
+
+
 def factorise(
     expression: str,
     side_of: Callable[[str], Side],
     subexpressions: Mapping[str, str] | None = None,
     *,
     changes: str | None = None,
+    differences: bool = False,
 ) -> list[Term | Mixed]:
     """Write an expression as a sum of products of one-sided factors.
 
@@ -99,6 +119,8 @@ def factorise(
     changes : str, optional
         The matrix whose rate of change this is. A decay of this matrix is a term of its own: the
         error of ``y_post * x_pre - y_post * w`` is small beside `w`, which is what counts.
+    differences : bool, optional
+        Whether ``w * (x_pre - y_post)`` may be a `Difference`, if the terms are to be summed.
 
     Returns
     -------
@@ -120,8 +142,14 @@ def factorise(
     >>> term.template
     '{0} * ({1} - {2})'
     """
-    replace = _Replacer({name: _parse(text) for name, text in (subexpressions or {}).items()})
-    return _Factoriser(side_of, changes).terms(replace.visit(_parse(expression)))
+    whole = _parse(replaced(expression, subexpressions or {}))
+    return _Factoriser(side_of, changes, differences).terms(whole)
+
+
+def replaced(expression: str, subexpressions: Mapping[str, str]) -> str:
+    """Return an expression with the names of subexpressions replaced by what they stand for."""
+    trees = {name: _parse(text) for name, text in subexpressions.items()}
+    return _text(_Replacer(trees).visit(_parse(expression)))
 
 
 #: A factor of a product, and whether it is a divisor.
@@ -133,9 +161,12 @@ _OF_PRODUCTS = {"abs", "sign"}
 
 
 class _Factoriser:
-    def __init__(self, side_of: Callable[[str], Side], changes: str | None):
+    def __init__(
+        self, side_of: Callable[[str], Side], changes: str | None, differences: bool
+    ) -> None:
         self._side_of_name = side_of
         self._changes = changes
+        self._differences = differences
 
     def terms(self, expression: ast.expr) -> list[Term | Mixed]:
         return [
@@ -177,6 +208,12 @@ class _Factoriser:
     def _expand(self, factors: list[_Factor]) -> Iterator[list[_Factor]]:
         """Multiply out, unless that takes apart what has to stay together."""
         mixed = [factor for factor in factors if self._is_mixed(factor[0])]
+        waves = [self._products_of_waves(*factor) for factor in mixed]
+        if mixed and all(waves):
+            others = [factor for factor in factors if factor not in mixed]
+            for waves_of_product in itertools.product(*waves):
+                yield others + [factor for wave in waves_of_product for factor in wave]
+            return
         if len(mixed) == 1 and not mixed[0][1]:
             addends = self._addends(mixed[0][0])
             if len(addends) > 1:
@@ -185,6 +222,43 @@ class _Factoriser:
                     yield from self._expand(others + self._factors(addend))
                 return
         yield factors
+
+    def _products_of_waves(self, node: ast.expr, divides: bool) -> list[list[_Factor]]:
+        """Write sin or cos of a pre-synaptic plus a post-synaptic angle as a sum of products.
+
+        All factors are at most 1, so that this is as accurate as the sum of the angles.
+        """
+        if divides or not isinstance(node, ast.Call) or _name(node) not in ("sin", "cos"):
+            return []
+        (argument,) = node.args
+        if self.side(argument) != Side.PRE | Side.POST or not self._is_sum(argument):
+            return []
+        angles: dict[Side, list[ast.expr]] = {Side.SHARED: [], Side.PRE: [], Side.POST: []}
+        for addend in self._distributed(argument):
+            angles[self.side(addend)].append(addend)
+        pre, post = _sum(angles[Side.PRE] + angles[Side.SHARED]), _sum(angles[Side.POST])
+
+        def of(function: str, angle: ast.expr) -> _Factor:
+            return ast.Call(ast.Name(function), [angle], []), False
+
+        if _name(node) == "sin":
+            return [[of("sin", pre), of("cos", post)], [of("cos", pre), of("sin", post)]]
+        return [
+            [of("cos", pre), of("cos", post)],
+            [(ast.Constant(-1), False), of("sin", pre), of("sin", post)],
+        ]
+
+    def _distributed(self, node: ast.expr) -> Iterator[ast.expr]:
+        """Return one-sided addends, where `_is_sum` says that there are some."""
+        for addend in _summands(node):
+            if not self._is_mixed(addend):
+                yield addend
+                continue
+            factors = self._factors(addend)
+            ((inside, _),) = [f for f in factors if self.side(f[0]) != Side.SHARED]
+            others = [f for f in factors if self.side(f[0]) == Side.SHARED]
+            for part in self._distributed(inside):
+                yield _product([*others, (part, False)])
 
     # -- products ---------------------------------------------------------------------
 
@@ -225,10 +299,34 @@ class _Factoriser:
                 for side in (Side.MATRIX, Side.POST, Side.PRE)
             )
             return Term(shared, matrix, post, pre)
+        if self._differences:
+            difference = self._difference(sides, shared)
+            if difference is not None:
+                return difference
         parts: list[tuple[Side, str]] = []
         rest = _product([factor for factors in sides.values() for factor in factors])
         template = _text(self._with_placeholders(rest, parts))
         return Mixed(shared, template, tuple(parts))
+
+    def _difference(self, sides: dict[Side, list[_Factor]], shared: str) -> Difference | None:
+        both = Side.PRE | Side.POST
+        mixed = [
+            factor for side, factors in sides.items() if side & (side - 1) for factor in factors
+        ]
+        if len(mixed) != 1 or mixed[0][1] or self.side(mixed[0][0]) != both:
+            return None
+        node = mixed[0][0]
+        if not _is_addition(node) or not self._is_sum(node):
+            return None
+        addends: dict[Side, list[ast.expr]] = {Side.SHARED: [], Side.PRE: [], Side.POST: []}
+        for addend in self._distributed(node):
+            addends[self.side(addend)].append(addend)
+        matrix, post, pre = (
+            _text(_product(sides[side])) if side in sides else None
+            for side in (Side.MATRIX, Side.POST, Side.PRE)
+        )
+        a = _text(_sum(addends[Side.PRE] + addends[Side.SHARED]))
+        return Difference(shared, matrix, post, pre, a, _text(_sum(addends[Side.POST])))
 
     def _with_placeholders(self, node: ast.expr, parts: list[tuple[Side, str]]) -> ast.expr:
         side = self.side(node)

@@ -19,11 +19,23 @@ import numpy as np
 from brian2.core.variables import ArrayVariable, Variable
 from brian2.devices.device import RuntimeDevice
 
-__all__ = ["POST", "PRE", "STORED", "SynapseIndexing", "SynapseNumbers", "SynapseSelection"]
+__all__ = [
+    "POST",
+    "POST_OF_PART",
+    "PRE",
+    "PRE_OF_PART",
+    "STORED",
+    "SynapseIndexing",
+    "SynapseNumbers",
+    "SynapseSelection",
+    "SynapticIndices",
+]
 
 #: Names of the index variables: the pre- and the post-synaptic unit of a synapse, and its place in
 #: the matrix of another projection that is read transposed.
 PRE, POST, STORED = "_presynaptic_idx", "_postsynaptic_idx", "_stored_idx"
+#: The same two, counted from the first unit of a subgroup.
+PRE_OF_PART, POST_OF_PART = "_relative_i", "_relative_j"
 
 
 class SynapseNumbers(ArrayVariable):
@@ -39,11 +51,15 @@ class SynapseNumbers(ArrayVariable):
         The device that holds the array.
     shape : tuple of int
         Number of pre- and of post-synaptic units.
+    start : int, optional
+        Number of the first unit, in its group.
     """
 
     _cache_irrelevant_attributes = ArrayVariable._cache_irrelevant_attributes | {"_provided"}
 
-    def __init__(self, name: str, owner: Any, device: Any, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, name: str, owner: Any, device: Any, shape: tuple[int, int], start: int = 0
+    ) -> None:
         super().__init__(
             name,
             owner,
@@ -55,6 +71,7 @@ class SynapseNumbers(ArrayVariable):
             unique=name == STORED,
         )
         self._shape = shape
+        self._start = start
         self._provided = False
 
     def get_value(self) -> np.ndarray:
@@ -82,10 +99,10 @@ class SynapseNumbers(ArrayVariable):
             return
         self._provided = True
         n_pre, n_post = self._shape
-        if self.name == PRE:
-            values = np.repeat(np.arange(n_pre), n_post)
-        elif self.name == POST:
-            values = np.tile(np.arange(n_post), n_pre)
+        if self.name in (PRE, PRE_OF_PART):
+            values = self._start + np.repeat(np.arange(n_pre), n_post)
+        elif self.name in (POST, POST_OF_PART):
+            values = self._start + np.tile(np.arange(n_post), n_pre)
         else:
             values = np.arange(n_pre * n_post).reshape(n_post, n_pre).T.ravel()
         self.device.add_array(self)

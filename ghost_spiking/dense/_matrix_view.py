@@ -12,12 +12,22 @@ import numpy as np
 from brian2.core.variables import ArrayVariable, Subexpression, VariableView
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, fail_for_dimension_mismatch
 
+from ._factorise import Side
 from ._indices import SynapseSelection
+
+#: For states whose first values differ.
+_ADVICE = (
+    "to have it differ, multiply by a matrix where it is used, or use brian2.Synapses for what "
+    "starts differently at each synapse"
+)
 
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
 
-__all__ = ["MatrixView", "accept_matrices"]
+__all__ = ["CONNECTED", "MatrixView", "ReplicasView", "accept_matrices"]
+
+#: The matrix that says which synapses there are.
+CONNECTED = "_connected"
 
 
 class MatrixView(VariableView):
@@ -36,7 +46,8 @@ class MatrixView(VariableView):
     ) -> None:
         super().__init__(name, variable, group, dimensions)
         self._shape = (group.n_pre, group.n_post)
-        self._stored = name in group._matrices
+        self._stored = name in group._matrices or name == CONNECTED
+        self._one_sided = group.one_sided.get(name)
         self._transposed = group._transposed
 
     @property
@@ -49,8 +60,24 @@ class MatrixView(VariableView):
         """Number of dimensions, 2."""
         return 2
 
+    def _check_index(self, item: Any) -> None:
+        """Refuse what means a synapse to `Synapses`, and a row to a matrix."""
+        if isinstance(item, slice):
+            alone = item != slice(None)
+        elif isinstance(item, (str, tuple)) or item is Ellipsis or hasattr(item, "_indices"):
+            alone = False
+        else:
+            alone = np.asarray(item).dtype != bool or np.ndim(item) != 2
+        if alone:
+            name = f"{self.group_name}.{self.name}"
+            raise IndexError(
+                f"{name}[{item!r:.40}] might mean synapses or rows; write {name}[i, :] for a row, "
+                f"{name}[i, j] for a synapse, and {name}[:].flat[k] for synapse k"
+            )
+
     def get_item(self, item: Any, level: int = 0, namespace: Any = None) -> Any:
         """Return the selected entries; ``[:]`` the whole matrix."""
+        self._check_index(item)
         self._catch_up()
         if isinstance(item, str):
             return super().get_item(item, level=level + 1, namespace=namespace)
@@ -72,13 +99,20 @@ class MatrixView(VariableView):
 
     def set_item(self, item: Any, value: Any, level: int = 0, namespace: Any = None) -> None:
         """Set the selected entries to numbers, an array or a string expression."""
+        self._check_index(item)
         self._catch_up()
         item, value = getattr(item, "code", item), getattr(value, "code", value)
         everything = isinstance(item, slice) and item == slice(None)
+        if self._one_sided is not None and not isinstance(value, str):
+            self._set_one_sided(item, value, level=level + 1, namespace=namespace)
+            return
         if isinstance(item, str) or isinstance(value, str):
+            if self._one_sided is not None:
+                self._check_one_sided(item, value)
             if not (isinstance(item, str) or everything):
                 item = SynapseSelection(self.indexing.positions(item))
             super().set_item(item, value, level=level + 1, namespace=namespace)
+            self.leave_out_unconnected()
             return
         if self.variable.read_only:
             raise TypeError(f"Variable {self.name} is read-only.")
@@ -87,12 +121,77 @@ class MatrixView(VariableView):
             matrix = self._whole(values)
             if self._stored:
                 self.variable.set_value(self._as_stored(matrix))
+                self.leave_out_unconnected()
                 return
             item, values = slice(None), matrix
         positions = self.indexing.positions(item)
         chosen = np.empty(positions.shape, dtype=self.variable.dtype)
         chosen[...] = values
         self.set_with_index_array(SynapseSelection(positions), chosen.ravel(), check_units=False)
+        self.leave_out_unconnected()
+
+    def leave_out_unconnected(self) -> None:
+        """Set to zero what has no synapse."""
+        if self.group.mask is None or not self._stored or self.name == CONNECTED:
+            return
+        zero = f"{self.name}*{CONNECTED}"
+        if self.variable.is_boolean:
+            zero = f"{self.name} and {CONNECTED} > 0"
+        elif self.variable.is_integer:
+            zero = f"{self.name}*int({CONNECTED} > 0)"
+        super().set_item(slice(None), zero, namespace={})
+
+    # -- what is kept once per neuron -------------------------------------------------
+
+    def _set_one_sided(self, item: Any, value: Any, level: int, namespace: Any) -> None:
+        numbers = self._numbers(value)
+        everything = isinstance(item, slice) and item == slice(None)
+        if everything and numbers.size == 1:
+            self.variable.set_value(np.broadcast_to(numbers.ravel(), self.variable.size))
+            return
+        if everything:
+            matrix = np.array(self._whole(numbers))
+        else:
+            matrix = np.array(np.asarray(self.get_item(slice(None))))
+            if isinstance(item, str):
+                item = self._where(item, level + 1, namespace)
+            matrix[item] = numbers
+        own = matrix if self._one_sided == Side.PRE else matrix.T
+        if (own != own[:, :1]).any():
+            raise ValueError(f"{self._sided()}; {_ADVICE}")
+        self.variable.set_value(own[:, 0])
+
+    def _where(self, condition: str, level: int, namespace: Any) -> Any:
+        numbers = MatrixView("i", self.group.variables["i"], self.group, None)
+        j = MatrixView("j", self.group.variables["j"], self.group, None)
+        options = {"level": level + 1, "namespace": namespace}
+        return numbers.get_item(condition, **options), j.get_item(condition, **options)
+
+    def _check_one_sided(self, *texts: Any) -> None:
+        """Refuse an expression with values that differ between the synapses of a neuron."""
+        sides = self.group.sides
+        number = "i" if self._one_sided == Side.PRE else "j"
+        known = dict(self.group.one_sided) | {number: self._one_sided}
+        for text in texts:
+            if isinstance(text, str) and sides.side(text, known) not in (
+                Side.SHARED,
+                self._one_sided,
+            ):
+                raise ValueError(f"{self._sided()}, but '{text}' is not; {_ADVICE}")
+            if isinstance(text, tuple):
+                self._check_indices(text)
+
+    def _check_indices(self, item: tuple[Any, ...]) -> None:
+        other = item[1 if self._one_sided == Side.PRE else 0] if len(item) == 2 else None
+        if not (isinstance(other, slice) and other == slice(None)):
+            raise ValueError(f"{self._sided()}; {_ADVICE}")
+
+    def _sided(self) -> str:
+        side = "pre" if self._one_sided == Side.PRE else "post"
+        return (
+            f"{self.group_name}.{self.name} is the same at all synapses of a {side}-synaptic "
+            "neuron, and kept once for it"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         # Brian2's own would say the same of all errors.
@@ -163,6 +262,60 @@ class MatrixView(VariableView):
         if self._transposed:
             return stored.reshape(self.shape[::-1]).T
         return stored.reshape(self.shape)
+
+
+class ReplicasView:
+    """What is kept for each neuron in each of several replicas: an array with a row for each.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    variable : ArrayVariable
+        Its values.
+    group : DenseSynapses
+        The projection.
+    dimensions : Dimension or None
+        The unit in which values are seen; None for numbers.
+    """
+
+    def __init__(
+        self, name: str, variable: ArrayVariable, group: DenseSynapses, dimensions: Any
+    ) -> None:
+        self._name, self._variable, self._dimensions = name, variable, dimensions
+        self._group_name = group.name
+        self.shape = (group.batch, variable.size // group.batch)
+
+    def __getitem__(self, item: Any) -> Any:
+        values = self._variable.get_value().reshape(self.shape)[item]
+        if self._dimensions is None or self._dimensions is DIMENSIONLESS:
+            return values
+        return Quantity(values, self._dimensions)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self[:], dtype=dtype)
+
+    def __setitem__(self, item: Any, value: Any) -> None:
+        self.set_item(item, value)
+
+    def set_item(self, item: Any, value: Any, level: int = 0) -> None:
+        """Set values to a number or an array."""
+        name = f"{self._group_name}.{self._name}"
+        if isinstance(value, str):
+            raise ValueError(
+                f"{name} has a value for each neuron of each of the {self.shape[0]} replicas; set "
+                "it to a number or to an array with a row for each replica"
+            )
+        fail_for_dimension_mismatch(value, self._variable.dim, f"{name} is set in other units")
+        values = np.array(self._variable.get_value().reshape(self.shape))
+        try:
+            values[item] = np.asarray(value)
+        except ValueError:
+            raise ValueError(
+                f"{name} is a number or an array of the shape {self.shape}, with a row for each "
+                f"replica, got {np.shape(value)}"
+            ) from None
+        self._variable.set_value(values.ravel())
 
 
 class _RunArguments:

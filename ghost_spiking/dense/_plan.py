@@ -32,9 +32,10 @@ BLOCKS = {Side.PRE: "pre", Side.POST: "post", Side.MATRIX: "matrix"}
 class Product:
     """One matrix product of a plan; the names are those of variables.
 
-    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into
-    `buffer`. In a rule, `left` (rows x n_pre) transposed times `right` (rows x n_post) goes
-    into a matrix or into `buffer`. None stands for a factor that is 1 everywhere.
+    In a sum, `left` (rows x n_in) times `right` (a matrix) goes into the target or into `buffer`;
+    without a matrix it is one number for each row. In a rule, `left` (rows x n_pre) transposed
+    times `right` (rows x n_post) goes into a matrix or into `buffer`. None stands for a factor that
+    is 1 everywhere.
     """
 
     scale: str
@@ -42,6 +43,9 @@ class Product:
     right: str | None
     buffer: str | None = None
     target: str | None = None
+    #: In the sum of a `Difference`, the addends of the side that is summed over and of the other.
+    inner: str | None = None
+    outer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Plan:
 
     def __init__(self, synapses: DenseSynapses, prefix: str, changing: str | None = None) -> None:
         self.synapses = synapses
-        self.prefix = prefix
+        # a projection is planned anew if some of its synapses turn out not to exist
+        self.prefix = prefix if synapses.mask is None else f"{prefix}_masked"
         self.changing = changing
         self.code: dict[str, str] = {}
         self.needed: set[str] = {"_rows"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from brian2.codegen.translation import get_identifiers_recursively
 
 from ._codeobjects import DenseCodeRunner
-from ._factorise import Mixed, Side, Term
+from ._factorise import Difference, Mixed, Side, Term
 from ._plan import Plan, Product
 from ._updaters import AFTER_OTHER_SUMS
 from .clamped import ClampedInput
@@ -57,7 +57,7 @@ def check_private(synapses: DenseSynapses, batch: Any, sums: _Terms, rules: _Ter
         for term in terms:
             used = _matrix_of(term)
             if name in get_identifiers_recursively([used], synapses.variables) and (
-                isinstance(term, Mixed) or used != name
+                isinstance(term, (Difference, Mixed)) or used != name
             ):
                 raise ValueError(
                     f"{rule}, so a sum can only have '{name}' as a factor; in '{varname}' it is "
@@ -80,7 +80,9 @@ def _matrix_of(term: Term | Mixed) -> str:
 def _text(term: Term | Mixed) -> str:
     if isinstance(term, Mixed):
         return str(term)
-    factors = (term.shared, term.matrix, term.post, term.pre)
+    factors = [term.shared, term.matrix, term.post, term.pre]
+    if isinstance(term, Difference):
+        factors.append(f"({term.a} + {term.b})")
     return " * ".join(factor for factor in factors if factor not in (None, "1")) or "1"
 
 

@@ -14,11 +14,13 @@ from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import BrianObject
 from brian2.core.network import Network
 from brian2.core.variables import ArrayVariable
+from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
-from ._codeobjects import DenseCodeRunner
-from ._factorise import Mixed, Side, Term
+from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython
+from ._factorise import Difference, Mixed, Side, Term
 from ._plan import BLOCKS, Each, Plan, Product, product_of
+from ._single import SingleRuleUpdater
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:
@@ -52,14 +54,18 @@ class SumUpdater(DenseCodeRunner):
         self.adds = False
         to_post = varname.endswith("_post")
         group = synapses.target if to_post else synapses.source
+        #: The part of the variable that belongs to the group.
+        self.part = _part_of(group)
+        self.is_part = isinstance(group, Subgroup)
         from_side, to_side = (Side.PRE, Side.POST) if to_post else (Side.POST, Side.PRE)
         # It may be read as well, by its own sum: then all is computed from the old values.
         self._reads_itself = _reads(terms, target, synapses)
         plan = Plan(synapses, f"{varname}_sum", varname)
         self._buffered = self._reads_itself or target.dtype != synapses.dtype
 
-        grouped: dict[tuple[str, str | None], list[tuple[str, str | None]]] = {}
+        grouped: dict[tuple[str | None, str | None], list[tuple[str, str | None]]] = {}
         each: list[Each] = []
+        differences: list[Difference] = []
         self._added: list[str] = []
         for term in terms:
             if isinstance(term, Mixed):
@@ -68,11 +74,14 @@ class SumUpdater(DenseCodeRunner):
                 self._added += [buffer] if buffer else []
                 continue
             inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
-            grouped.setdefault((term.matrix or "1", inner), []).append((term.shared, outer))
+            if isinstance(term, Difference):
+                differences.append(term)
+                continue
+            grouped.setdefault((term.matrix, inner), []).append((term.shared, outer))
         products = []
         for (matrix, inner), multipliers in grouped.items():
             left = plan.operand(inner or "1", from_side)
-            right = plan.operand(matrix, Side.MATRIX)
+            right = None if matrix is None else plan.operand(matrix, Side.MATRIX)
             shared, outer = multipliers[0]
             if len(multipliers) == 1 and outer is None and not self._buffered:
                 products.append(Product(plan.scalar(shared), left, right))
@@ -81,6 +90,22 @@ class SumUpdater(DenseCodeRunner):
                 products.append(Product(plan.scalar("1"), left, right, buffer))
                 factor = " + ".join(product_of(*pair) for pair in multipliers)
                 self._added.append(f"{buffer}*({factor})")
+        for term in differences:
+            a, b = (term.a, term.b) if to_post else (term.b, term.a)
+            inner, outer = (term.pre, term.post) if to_post else (term.post, term.pre)
+            buffer = plan.buffer("product", plan.size(to_side))
+            products.append(
+                Product(
+                    plan.scalar("1"),
+                    None if inner is None else plan.operand(inner, from_side),
+                    None if term.matrix is None else plan.operand(term.matrix, Side.MATRIX),
+                    buffer,
+                    None,
+                    plan.operand(a, from_side),
+                    plan.operand(b, to_side),
+                )
+            )
+            self._added.append(product_of(buffer, term.shared, outer))
         self._plan = plan
         n_in, n_out = (
             (synapses.n_pre, synapses.n_post) if to_post else (synapses.n_post, synapses.n_pre)
@@ -98,6 +123,8 @@ class SumUpdater(DenseCodeRunner):
             "transposed": synapses._transposed == to_post,
             "stored_transposed": synapses._transposed,
             "sizes": plan.sizes() | {"combine": plan.size(to_side)},
+            "start": self.part.start,
+            "n_target": target.size,
         }
         super().__init__(
             synapses,
@@ -147,14 +174,15 @@ class SumUpdater(DenseCodeRunner):
         All that exist count, because an object does not know in which network it runs. Those
         that do not run make no difference, since the variable is set to zero before.
         """
-        return any(other is not self for other in _sums_into(self.target_var))
+        return any(other is not self for other in _sums_into(self.target_var, self.part))
 
     def before_run(self, run_namespace: Any) -> None:
         """Check that what is summed here stays until the target group is updated."""
-        for other in _sums_into(self.target_var):
+        for other in _sums_into(self.target_var, self.part):
             # So late are Synapses that sum into a part of the group, or into a variable that is
             # linked to another group.
-            overwrites = other.order > self.order or other.clock is not self.clock
+            apart = other.when != self.when or other.clock is not self.clock
+            overwrites = apart or other.order > self.order
             if overwrites and other.active and _run_together(self, other):
                 variable = f"{self.target_var.owner.name}.{self.target_var.name}"
                 raise ValueError(
@@ -172,13 +200,21 @@ def _run_together(one: BrianObject, other: BrianObject) -> bool:
     )
 
 
-def _sums_into(target: ArrayVariable) -> Iterator[Any]:
+def _sums_into(target: ArrayVariable, part: range) -> Iterator[Any]:
     for kind in (SumUpdater, SummedVariableUpdater):
         for reference in list(kind.__instances__()):
             updater = reference()
             # One whose construction has failed may still be there, without its attributes.
             if getattr(updater, "target_var", None) is target:
-                yield updater
+                other = updater.part if kind is SumUpdater else _part_of(updater.target)
+                if max(part.start, other.start) < min(part.stop, other.stop):
+                    yield updater
+
+
+def _part_of(group: Any) -> range:
+    """Return the numbers of a group's units in the group that holds their variables."""
+    start = getattr(group, "start", 0)
+    return range(start, start + len(group))
 
 
 class SumZeroer(DenseCodeRunner):
@@ -195,13 +231,51 @@ class SumZeroer(DenseCodeRunner):
             updater.group,
             "dense_zero",
             clock=updater.clock,
-            when="groups",
-            order=updater.order - 2 * AFTER_OTHER_SUMS,
             name=f"{updater.name}_zeroer",
             needed_variables=[updater.varname],
-            template_kwds={"target": updater.varname},
+            template_kwds={
+                "target": updater.varname,
+                "start": updater.part.start,
+                "size": len(updater.part),
+            },
             variables=updater.variables,
         )
+
+    # The user may give the sum another time, or switch it off.
+
+    @property
+    def when(self) -> str:
+        return str(self._updater.when)
+
+    @when.setter
+    def when(self, value: str) -> None:
+        pass
+
+    @property
+    def order(self) -> float:
+        # before the sums of `Synapses`, but after a group of which the target is a part
+        offset = AFTER_OTHER_SUMS * (0.5 if self._updater.is_part else 2)
+        return FractionalOrder(self._updater.order - offset)
+
+    @order.setter
+    def order(self, value: float) -> None:
+        pass
+
+    @property
+    def _clock(self) -> Any:
+        return self._updater._clock
+
+    @_clock.setter
+    def _clock(self, value: Any) -> None:
+        pass
+
+    @property
+    def active(self) -> bool:
+        return bool(self._updater.active)
+
+    @active.setter
+    def active(self, value: bool) -> None:
+        pass
 
     def create_code_objects(self, run_namespace: Any) -> None:
         self._updater.adds = self._updater.is_one_of_several
@@ -251,9 +325,10 @@ class RuleUpdater(DenseCodeRunner):
                     products.append(Product(plan.scalar(scale), left, right, buffer))
                     summands.append(product_of(matrix, buffer))
             if not direct:
-                plan.synapses.variables.add_auxiliary_variable(
-                    f"_new_{varname}", dtype=synapses.dtype
-                )
+                if f"_new_{varname}" not in synapses.variables:
+                    synapses.variables.add_auxiliary_variable(
+                        f"_new_{varname}", dtype=synapses.dtype
+                    )
                 change = " + ".join(summands) or "0"
                 updates.append(f"_new_{varname} = {varname} + dt*({change})")
         if not direct:
@@ -263,6 +338,8 @@ class RuleUpdater(DenseCodeRunner):
         self._products = products
         self._each = each
         self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
+        #: Does the same in Cython, for one replica, without matrices in between.
+        self._alone = SingleRuleUpdater(synapses, rules) if synapses.batch == 1 else None
         if synapses._clamped:
             self._plan_clamped(products[0])
         super().__init__(
@@ -308,6 +385,13 @@ class RuleUpdater(DenseCodeRunner):
     def clamped_names(self) -> set[str]:
         return {name for name in self._clamped_names.values() if name}
 
+    def create_code_objects(self, run_namespace: Any) -> None:
+        if self._alone is not None and in_cython() and not self.group.use_shortcut():
+            self._alone.create_code_objects(run_namespace)
+            self.code_objects[:] = self._alone.code_objects
+        else:
+            super().create_code_objects(run_namespace)
+
     def update_abstract_code(self, run_namespace: Any) -> None:
         """Choose the plain or the clamped way, now that all users of the weights are known."""
         synapses = self.group
@@ -335,6 +419,7 @@ def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSyna
             (term.shared, str(term))
             if isinstance(term, Mixed)
             else (term.shared, term.matrix, term.post, term.pre)
+            + ((term.a, term.b) if isinstance(term, Difference) else ())
         )
         if text
     ]
@@ -369,7 +454,7 @@ def clamped_obstacle(
     if len(sum_terms) != 1 or len(rule_terms) != 1:
         return "the summed variable and the rule need exactly one term each"
     drive, rule = sum_terms[0], rule_terms[0]
-    if isinstance(drive, Mixed) or isinstance(rule, Mixed):
+    if isinstance(drive, (Difference, Mixed)) or isinstance(rule, Mixed):
         return "the summed variable and the rule have to be products"
     if drive.matrix != weight or drive.post is not None:
         return f"the summed term is not '{weight}' times a pre-synaptic factor"

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.preferences import prefs
-from brian2.core.variables import ArrayVariable, Subexpression, Variables
 from brian2.devices.device import get_device
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
-    FLOAT,
     PARAMETER,
     SUBEXPRESSION,
     Equations,
     SingleEquation,
     check_subexpressions,
 )
-from brian2.groups.group import CodeRunner, Group, get_dtype
+from brian2.groups.group import CodeRunner, Group
 from brian2.groups.neurongroup import check_identifier_pre_post
-from brian2.groups.subgroup import Subgroup
 from brian2.monitors.statemonitor import StateMonitor
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import (
@@ -30,19 +27,15 @@ from brian2.units.fundamentalunits import (
     fail_for_dimension_mismatch,
 )
 
-from ._codeobjects import DenseCodeRunner, ListedVariables, in_standalone
+from ._codeobjects import DenseCodeRunner, in_standalone
+from ._connect import Connecting, masked
+from ._events import DensePathway, Pathway, pathways_of
 from ._factorise import FactorisationError, Mixed, Side, Term, factorise
-from ._indices import (
-    POST,
-    PRE,
-    STORED,
-    SynapseIndexing,
-    SynapseNumbers,
-    SynapseSelection,
-    SynapticIndices,
-)
-from ._matrix_view import MatrixView, accept_matrices
+from ._indices import SynapseIndexing
+from ._matrix_view import accept_matrices
 from ._private import PrivateRuleUpdater, check_private
+from ._statements import Sides
+from ._states import OneSidedUpdater, effective_rates, method_for
 from ._updaters import RuleUpdater, SumUpdater, SumZeroer, clamped_obstacle
 from .clamped import ClampedInput
 
@@ -56,7 +49,7 @@ class _Transposed:
         self.synapses = synapses
 
 
-class DenseSynapses(Group):
+class DenseSynapses(Connecting):
     """An all-to-all projection whose weights are one matrix, shared by a batch.
 
     It takes the part of the `~brian2.synapses.synapses.Synapses` syntax that can be
@@ -78,6 +71,9 @@ class DenseSynapses(Group):
       presentation does ends it for the changes.
     * ``p : unit`` (a matrix), ``p : unit (constant, shared)`` (a scalar), and
       subexpressions.
+    * `on_pre`, `on_post`, `delay`, `on_event`, and ``ds/dt = ... (event-driven)``, as in
+      `Synapses`. A state that spikes of one side change, and that depends on nothing of the other
+      side, is kept once per neuron.
 
     Source and target hold `batch` replicas of their units, one replica after the other:
     unit ``n`` of replica ``b`` is neuron ``b * n_units + n`` of the group, so that a
@@ -86,9 +82,18 @@ class DenseSynapses(Group):
     Parameters
     ----------
     source, target : Group
-        Groups whose sizes are multiples of the batch size. Not subgroups.
-    model : str or Equations
+        Groups whose sizes are multiples of the batch size; with one replica subgroups are fine,
+        too. Without a target, the source.
+    model : str or Equations, optional
         The equations, see above.
+    on_pre, on_post : str or dict, optional
+        Statements to run at spikes of the source or of the target; or several, by the names of
+        their pathways.
+    delay : Quantity or dict, optional
+        The time that spikes take, for the pathway ``pre`` or by the names of pathways. It is the
+        same for all synapses.
+    on_event : str or dict, optional
+        Events other than ``'spike'``.
     batch : int or ClampedInput, optional
         Number of replicas; or the input that sets the pace, which then also says how
         many rows the present batch has (the last one may be smaller).
@@ -106,8 +111,13 @@ class DenseSynapses(Group):
     dt, clock : optional
         Time step or clock, by default the target's clock.
     order : int or float, optional
-        Order of the weight update within the slot ``'groups'``. The default comes after the
-        sums and before the update of groups with their default order 0.
+        Order of the weight update within the slot ``'groups'``. The default comes after groups of
+        order 0 whose names are smaller, as for `Synapses`; -0.5 comes after the sums and before
+        the groups.
+    method, method_options : optional
+        How differential equations are integrated. States that are kept once per neuron take any
+        method of Brian2, and the one that it would choose by default; matrices ``'euler'`` (the
+        default), or ``'exact'`` where they are linear.
     name : str, optional
         Unique name.
 
@@ -115,7 +125,8 @@ class DenseSynapses(Group):
     ------
     ValueError
         Sizes that do not fit, a rule that does not factorise (the message names the
-        line and the term), or `clamped=True` where the shortcut would not be exact.
+        line and the term), statements that change a matrix in a batch, or `clamped=True` where the
+        shortcut would not be exact.
     TypeError
         Unsupported objects or flags.
 
@@ -153,18 +164,25 @@ class DenseSynapses(Group):
     def __init__(
         self,
         source: Group,
-        target: Group,
-        model: str | Equations,
+        target: Group | None = None,
+        model: str | Equations | None = None,
+        on_pre: str | Mapping[str, str] | None = None,
         *,
+        on_post: str | Mapping[str, str] | None = None,
+        delay: Quantity | Mapping[str, Quantity] | None = None,
+        on_event: str | Mapping[str, str] = "spike",
         batch: int | ClampedInput = 1,
         weights: DenseSynapses | _Transposed | None = None,
         clamped: bool | None = None,
         namespace: Mapping[str, Any] | None = None,
         dt: Quantity | None = None,
         clock: Any = None,
-        order: float = -0.5,
-        name: str = "densesynapses*",
+        order: float = 0,
+        method: Any = None,
+        method_options: Mapping[str, Any] | None = None,
+        name: str = "synapses*",
     ) -> None:
+        target = source if target is None else target
         if dt is None and clock is None:
             clock = target.clock
         super().__init__(
@@ -187,11 +205,9 @@ class DenseSynapses(Group):
             self._transposed ^= self._weights_of._transposed
             self._weights_of = self._weights_of._weights_of
         self._weights_shared_with: list[str] = []
-        self._matrices: set[str] = set()
-        #: Names of the groups' variables that differ from unit to unit.
-        self._sides: dict[str, Side] = {}
 
-        equations = model if isinstance(model, Equations) else Equations(model)
+        equations = model if isinstance(model, Equations) else Equations(model or "")
+        self.model = equations
         self._check_flags(equations)
         self._summed = {eq.varname: eq for eq in equations.values() if "summed" in eq.flags}
         # As in Synapses, what is summed is a variable of a group, and not one of the synapses.
@@ -200,231 +216,160 @@ class DenseSynapses(Group):
         )
         #: Variables whose changes are private to each replica until a presentation ends.
         self.private = tuple(eq.varname for eq in equations.values() if "private" in eq.flags)
+        #: Name of the matrix that says which synapses there are, if not all.
+        self.mask: str | None = None
         self._indices = SynapseIndexing((self.n_pre, self.n_post))
-        self._create_variables(batch)
+        self._create_group_variables(batch)
+        pathways = pathways_of(self.name, on_pre, on_post, on_event, delay)
+        self.sides = Sides(
+            self._side_before,
+            self.equations.values(),
+            [(pathway.prepost, pathway.statements) for pathway in pathways],
+            self._variable_before,
+        )
+        #: States that are kept once per neuron, and whose neurons.
+        self.one_sided = self.sides.states
+        self._create_synaptic_variables(self.one_sided)
         self._check_shared_subexpressions()
         self.over_units = self._variables_over_units(equations)
-
-        rules = {
-            eq.varname: self._factorise(eq)
-            for eq in equations.values()
-            if eq.type == DIFFERENTIAL_EQUATION
+        #: States that are solved from spike to spike.
+        self.event_driven = {
+            eq.varname for eq in self.equations.values() if "event-driven" in eq.flags
         }
-        if not self._summed and not rules:
+        for eq in equations.values():
+            self._check_names(eq)
+
+        self._method_given, self._batch_given = method, batch
+        self._statements = [s for pathway in pathways for s in pathway.statements]
+        rules, sums = self._rules(), self._sums()
+        if not sums and not rules and not pathways:
             raise ValueError(
                 f"{self.name}: the model has neither a summed variable nor a differential "
-                "equation, so the projection would do nothing"
+                "equation nor something to do at spikes, so the projection would do nothing"
             )
-        sums = {varname: self._factorise(eq) for varname, eq in self._summed.items()}
-        presenter = check_private(self, batch, sums, rules) if self.private else None
-        obstacle = clamped_obstacle(self, sums, rules)
+        obstacle = (
+            "it does something at spikes" if pathways else clamped_obstacle(self, sums, rules)
+        )
         if clamped and obstacle:
             raise ValueError(f"{self.name}: clamped=True is not exact here: {obstacle}")
         self._clamped_requested = bool(clamped)
         self._clamped = obstacle is None and clamped is not False
-
-        self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
-        #: Variables that hold private changes, by what they are.
-        self.private_names: dict[str, str] = {}
-        if presenter is not None:
-            self._rule_updater = PrivateRuleUpdater(self, presenter, rules)
-            self.private_names = self._rule_updater.names
-        self._sum_updaters = [
-            SumUpdater(self, varname, terms, self._check_summed_target(varname))
-            for varname, terms in sums.items()
-        ]
-        if rules and not self.private:
-            self._rule_updater = RuleUpdater(self, rules)
-        self.contained_objects.extend(self._sum_updaters)
-        if self._rule_updater is not None:
-            self.contained_objects.append(self._rule_updater)
-        self.contained_objects.extend(SumZeroer(updater) for updater in self._sum_updaters)
+        self._updaters: list[DenseCodeRunner] = []
+        self._build()
+        self._add_one_sided_updaters(method_options)
+        self._pathways = [self._pathway(of) for of in pathways]
         self._enable_group_attributes()
         if in_standalone():
             accept_matrices(get_device())
 
     # -- building ---------------------------------------------------------------------
 
-    def _units_per_replica(self, role: str, group: Group) -> int:
-        if isinstance(group, Subgroup):
-            raise TypeError(
-                f"{self.name}: the {role} '{group.name}' is a subgroup; its replicas are not "
-                "next to each other in memory. Use a group of its own"
-            )
-        if self.batch < 1 or len(group) % self.batch:
-            raise ValueError(
-                f"{self.name}: the {role} '{group.name}' has {len(group)} neurons, which "
-                f"can't be divided into batch={self.batch} replicas"
-            )
-        return len(group) // self.batch
+    def _build(self) -> None:
+        """Make what computes sums and rules, anew if it is there."""
+        if self._updaters and self._clamped_requested:
+            raise ValueError(f"{self.name}: clamped=True is not exact with some synapses only")
+        self._clamped &= not self._updaters
+        for updater in self._updaters:
+            self.contained_objects.remove(updater)
+        rules, sums = self._rules(), self._sums()
+        #: Variables that hold private changes, by what they are.
+        self.private_names: dict[str, str] = {}
+        self._rule_updater: RuleUpdater | PrivateRuleUpdater | None = None
+        if self.private:
+            presenter = check_private(self, self._batch_given, sums, rules)
+            self._rule_updater = PrivateRuleUpdater(self, presenter, rules)
+            self.private_names = self._rule_updater.names
+        elif rules:
+            self._rule_updater = RuleUpdater(self, rules)
+        self._sum_updaters = [
+            SumUpdater(self, varname, terms, self._check_summed_target(varname))
+            for varname, terms in sums.items()
+        ]
+        self._updaters = [*self._sum_updaters]
+        if self._rule_updater is not None:
+            self._updaters.append(self._rule_updater)
+        self._updaters += [SumZeroer(updater) for updater in self._sum_updaters]
+        self.contained_objects.extend(self._updaters)
+
+    def _sums(self) -> dict[str, list[Term | Mixed]]:
+        return {varname: self._factorise(eq) for varname, eq in self._summed.items()}
+
+    def _all_names(self) -> set[str]:
+        texts = [str(eq.expr) for eq in self.model.values() if eq.expr is not None]
+        texts += [s.expression for s in self._statements]
+        return get_identifiers_recursively(texts, self.variables)
 
     def _check_flags(self, equations: Equations) -> None:
         equations.check_flags(
             {
-                DIFFERENTIAL_EQUATION: ["clock-driven", "private"],
+                DIFFERENTIAL_EQUATION: ["clock-driven", "event-driven", "private"],
                 SUBEXPRESSION: ["summed", "shared"],
                 PARAMETER: ["constant", "shared"],
             },
-            incompatible_flags=[("summed", "shared")],
+            incompatible_flags=[("summed", "shared"), ("clock-driven", "event-driven")],
         )
+        if equations.is_stochastic:
+            raise ValueError(
+                f"{self.name}: noise ('xi') in a synaptic equation would differ from synapse to "
+                "synapse; put it into the source or target group"
+            )
         for eq in equations.values():
             if "summed" not in eq.flags:
                 check_identifier_pre_post(eq.varname)
             if eq.varname in ("i", "j", "delay"):
                 raise ValueError(f"{self.name}: '{eq.varname}' is a name that Brian2 uses itself")
-            if eq.type == DIFFERENTIAL_EQUATION and "clock-driven" not in eq.flags:
-                raise TypeError(
-                    f"{self.name}: 'd{eq.varname}/dt' needs the flag (clock-driven); dense "
-                    "projections have no spikes that could drive an update"
-                )
             if eq.type == DIFFERENTIAL_EQUATION and self._weights_of is not None:
                 raise TypeError(
                     f"{self.name}: '{eq.varname}' can't be plastic, because this projection "
                     f"uses the weights of '{self._weights_of.name}'; put the rule there"
                 )
+            if eq.type == DIFFERENTIAL_EQUATION and "event-driven" in eq.flags:
+                self._check_event_driven(eq, equations)
 
-    def _create_variables(self, batch: int | ClampedInput) -> None:
-        variables = self.variables = ListedVariables(self)
-        shape = (self.n_pre, self.n_post)
-        numbers = {
-            name: SynapseNumbers(name, self, variables.device, shape)
-            for name in (PRE, POST, STORED)[: 3 if self._transposed else 2]
-        }
-        for name, variable in numbers.items():
-            variables.add_object(name, variable)
-        numbers |= {"i": numbers[PRE], "j": numbers[POST]}
-        check = _refuse_replicas(self.name, self.batch) if self.batch > 1 else _accept
-        variables.indices = SynapticIndices(
-            variables.indices.default_factory, variables.indices, numbers, check
-        )
-        variables.add_reference("i", self, PRE)
-        variables.add_reference("j", self, POST)
-        variables.create_clock_variables(self._clock)
-        variables.add_constant("N", self.n_pre * self.n_post)
-        variables.add_constant("N_pre", self.n_pre)
-        variables.add_constant("N_post", self.n_post)
-        variables.add_constant("N_incoming", self.n_pre)
-        variables.add_constant("N_outgoing", self.n_post)
-        if isinstance(batch, ClampedInput):
-            variables.add_reference("_rows", batch, "rows", index="0")
-        else:
-            variables.add_constant("_rows", self.batch)
-        self._add_references(self.source, Side.PRE, "_pre")
-        self._add_references(self.target, Side.POST, "_post")
-        for eq in self.equations.values():
-            scalar = "shared" in eq.flags
-            dtype = get_dtype(eq, self.dtype)
-            if eq.type in (DIFFERENTIAL_EQUATION, PARAMETER):
-                if not scalar:
-                    self._matrices.add(eq.varname)
-                variables.add_array(
-                    eq.varname,
-                    size=1 if scalar else self.n_pre * self.n_post,
-                    dimensions=eq.dim,
-                    dtype=dtype,
-                    constant="constant" in eq.flags,
-                    scalar=scalar,
-                    index="0" if scalar else "_idx",
+    def _check_event_driven(self, eq: SingleEquation, equations: Equations) -> None:
+        if eq.varname == "lastupdate" or "lastupdate" in equations.names:
+            raise ValueError(f"{self.name}: 'lastupdate' is a name that Brian2 uses itself")
+        for other in equations.values():
+            if "event-driven" in other.flags or not (
+                other.type == DIFFERENTIAL_EQUATION or "summed" in other.flags
+            ):
+                continue
+            names = set(other.identifiers)
+            for name in list(names & equations.names):
+                if equations[name].type == SUBEXPRESSION:
+                    names |= equations[name].identifiers
+            if eq.varname in names:
+                raise ValueError(
+                    f"{self.name}: in the line '{other}': '{eq.varname}' is event-driven, so that "
+                    "it is up to date at spikes only; make it (clock-driven)"
                 )
-            else:
-                variables.add_subexpression(
-                    eq.varname, expr=str(eq.expr), dimensions=eq.dim, dtype=dtype, scalar=scalar
-                )
-        self._borrow_weights()
-        # Those of the target are also known by their own names, unless these have been taken.
-        self._add_references(self.target, Side.POST, "")
 
-    def _add_references(self, group: Group, side: Side, suffix: str) -> None:
-        """Make the variables of a group known here, with an index over synapses."""
-        for name in list(group.variables):
-            known_as = name + suffix
-            if name.startswith("_") or known_as in self.variables or not _is_direct(group, name):
-                continue
-            if not suffix and name.endswith(("_pre", "_post")):
-                continue
-            variable = group.variables[name]
-            if variable.scalar:
-                self.variables.add_reference(known_as, group, name, index="0")
-                continue
-            self._sides[known_as] = side
-            one_for_all = group.variables.indices[name] == "0"
-            index = "0" if one_for_all else PRE if side == Side.PRE else POST
-            self.variables.add_reference(known_as, group, name, index=index)
-
-    def _check_shared_subexpressions(self) -> None:
-        for eq in self.equations.values():
-            if eq.type != SUBEXPRESSION or "shared" not in eq.flags:
-                continue
-            for name in self.variables[eq.varname].identifiers:
-                if name in self.variables and not self.variables[name].scalar:
-                    raise ValueError(
-                        f"{self.name}: the shared subexpression '{eq.varname}' refers to '{name}', "
-                        "which is not shared"
-                    )
-
-    def _variables_over_units(self, equations: Equations) -> Variables:
-        """Return what sums and rules see in another way than expressions over single synapses do.
-
-        They evaluate factors over the units of a group, or over a matrix as it is stored.
-        """
-        variables = Variables(self)
-        for name, index in self.variables.indices.items():
-            if index in (PRE, POST, STORED):
-                variables.indices[name] = "_idx"
-        owner = self._weights_of
-        if owner is not None and self._transposed:
-            used = get_identifiers_recursively(
-                [str(eq.expr) for eq in equations.values() if eq.expr is not None], self.variables
-            )
-            for name, of_owner in (("i", "j"), ("j", "i")):
-                variables.add_reference(name, owner, of_owner, index="_idx")
-                if name in used:
-                    owner.variables[of_owner].announce()
-        return variables
-
-    def _borrow_weights(self) -> None:
-        owner = self._weights_of
-        if owner is None:
-            return
-        shape = (self.n_post, self.n_pre) if self._transposed else (self.n_pre, self.n_post)
-        if (owner.n_pre, owner.n_post) != shape:
-            raise ValueError(
-                f"{self.name}: the weights of '{owner.name}' have the shape "
-                f"{(owner.n_pre, owner.n_post)}{' before transposing' * self._transposed}, "
-                f"{shape} is needed"
-            )
-        if self._matrices:
-            raise TypeError(
-                f"{self.name}: a projection that uses the weights of another one has no "
-                f"matrices of its own, but defines {sorted(self._matrices)}"
-            )
-        if owner.private:
-            raise TypeError(
-                f"{self.name}: the weights of '{owner.name}' can't be used here, since their "
-                "changes are private to each replica until the end of a presentation; put the sum "
-                f"into the equations of '{owner.name}'"
-            )
-        owner._share_with(self.name)
-        for name in owner._matrices:
-            index = STORED if self._transposed else "_idx"
-            self.variables.add_reference(name, owner, name, index=index)
-            self._matrices.add(name)
-
-    def _share_with(self, name: str) -> None:
-        if self._clamped_requested:
-            raise ValueError(
-                f"{self.name}: clamped=True is not exact once '{name}' uses its weights"
-            )
-        self._weights_shared_with.append(name)
-        if self._clamped:
-            self._clamped = False
-
-    def _side_of(self, name: str) -> Side:
-        if name in self._matrices or name in ("i", "j"):
+    def _side_before(self, name: str) -> Side:
+        """Return the side of a name while there are no synaptic variables yet."""
+        eq = self.equations.get(name)
+        if eq is not None:
+            return Side.SHARED if "shared" in eq.flags else Side.MATRIX
+        if name in ("i", "j") or self._borrows(name):
             return Side.MATRIX
-        return self._sides.get(name, Side.SHARED)
+        if name in self._sides:
+            return self._sides[name]
+        return self._sides.get(f"{name}_post", Side.SHARED)
 
-    def _factorise(self, eq: SingleEquation) -> list[Term | Mixed]:
+    def _variable_before(self, name: str) -> object:
+        """Return what a name stands for, or None if nothing that is known so far."""
+        if name in self.equations.names or self._borrows(name):
+            return name
+        for known_as in (name, f"{name}_post"):
+            if known_as in self.variables:
+                return self.variables[known_as]
+        return None
+
+    def _borrows(self, name: str) -> bool:
+        return self._weights_of is not None and name in self._weights_of._matrices
+
+    def _check_names(self, eq: SingleEquation) -> None:
+        if eq.expr is None:
+            return
         unknown = [
             name
             for name in eq.identifiers
@@ -435,6 +380,58 @@ class DenseSynapses(Group):
                 f"{self.name}: in the line '{eq}': '{unknown[0]}' is not a variable of the "
                 f"{'source' if unknown[0].endswith('_pre') else 'target'} group"
             )
+
+    def _rules(self) -> dict[str, list[Term | Mixed]]:
+        """Return the changes of matrices in a time step, and choose the method for all states."""
+        method = self._method_given
+        clocked = Equations(
+            [eq for eq in self.equations.values() if "event-driven" not in eq.flags]
+        )
+        names = [
+            eq.varname
+            for eq in clocked.values()
+            if eq.type == DIFFERENTIAL_EQUATION and eq.varname not in self.one_sided
+        ]
+        if self.one_sided.keys() - self.event_driven:
+            self._method = method_for(self, clocked, method)
+        if names and not (method is None or isinstance(method, str)):
+            method = method_for(self, clocked, method)
+        # Matrices move by Euler steps unless another method is asked for.
+        rates = effective_rates(self, clocked, names, method or "euler")
+        return {name: self._factorise(clocked[name], rates[name]) for name in names}
+
+    def _add_one_sided_updaters(self, method_options: Mapping[str, Any] | None) -> None:
+        for side in (Side.PRE, Side.POST):
+            names = {
+                name
+                for name, of in self.one_sided.items()
+                if of == side and name not in self.event_driven
+            }
+            if names:
+                updater = OneSidedUpdater(self, side, names, self._method, method_options)
+                self.contained_objects.append(updater)
+
+    def _pathway(self, of: Pathway) -> DensePathway:
+        if self.batch > 1 and any(
+            self._side_of(s.variable) == Side.MATRIX
+            for s in of.statements
+            if s.variable in self.variables
+        ):
+            raise ValueError(
+                f"{self.name}: with batch={self.batch} spikes of the replicas would change "
+                "the matrix that all share one after the other; take batch=1"
+            )
+        if hasattr(self, of.name):
+            raise ValueError(
+                f"{self.name}: a pathway can't be called '{of.name}', since there is an attribute "
+                "of this name"
+            )
+        pathway = DensePathway(self, of.statements, of.prepost, of.name, of.delay, of.event)
+        setattr(self, of.name, pathway)
+        self.contained_objects.append(pathway)
+        return pathway
+
+    def _factorise(self, eq: SingleEquation, expression: str | None = None) -> list[Term | Mixed]:
         random = {"rand", "randn", "poisson"} & eq.identifiers
         if random:
             raise ValueError(
@@ -448,40 +445,16 @@ class DenseSynapses(Group):
         }
         try:
             changes = eq.varname if eq.type == DIFFERENTIAL_EQUATION else None
-            return factorise(str(eq.expr), self._side_of, subexpressions, changes=changes)
+            terms = factorise(
+                expression or str(eq.expr),
+                self._side_of,
+                subexpressions,
+                changes=changes,
+                differences=changes is None,
+            )
         except FactorisationError as error:
             raise ValueError(f"{self.name}: in the line '{eq}': {error}") from None
-
-    def _check_summed_target(self, varname: str) -> ArrayVariable:
-        base, _, side = varname.rpartition("_")
-        group = {"pre": self.source, "post": self.target}.get(side)
-        if group is None:
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' does not end in '_pre' or '_post'"
-            )
-        equation = getattr(group, "equations", {}).get(base)
-        if equation is None or equation.type != PARAMETER:
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' in the "
-                f"group '{group.name}'"
-            )
-        variable = group.variables.get(base)
-        if varname not in self._sides or len(variable) != len(group):
-            raise ValueError(
-                f"{self.name}: the summed variable '{varname}' needs a parameter '{base}' with a "
-                f"value for each unit of '{group.name}', not one that is shared or linked"
-            )
-        if equation.var_type != FLOAT:
-            raise TypeError(
-                f"{self.name}: '{base}' in '{group.name}' is {equation.var_type}, so that it can't "
-                f"hold the sum '{varname}'; make it a parameter of real numbers"
-            )
-        fail_for_dimension_mismatch(
-            self._summed[varname].dim,
-            equation.dim,
-            f"{self.name}: '{varname}' has other units than '{base}' in '{group.name}'",
-        )
-        return variable
+        return terms if self.mask is None else masked(terms, self._matrices)
 
     # -- running ----------------------------------------------------------------------
 
@@ -553,124 +526,24 @@ class DenseSynapses(Group):
         """The weights, transposed; for the `weights` argument of another projection."""
         return _Transposed(self)
 
-    def connect(
-        self,
-        condition: str | bool | None = None,
-        i: Any = None,
-        j: Any = None,
-        p: float | str = 1.0,
-        n: int | str = 1,
-        skip_if_invalid: bool = False,
-        namespace: Mapping[str, Any] | None = None,
-        level: int = 0,
-    ) -> None:
-        """Do nothing, since all units are connected already; for models made for `Synapses`.
+    @property
+    def delay(self) -> Any:
+        """The delay of the pathway ``pre``."""
+        return self._delayed().delay
 
-        Raises
-        ------
-        ValueError
-            The arguments ask for some of the connections only, or for several of each.
-        """
-        given = {"condition": condition, "i": i, "j": j, "p": p, "n": n}
-        usual = {"condition": {"None", "True"}, "i": {"None"}, "j": {"None"}, "p": {"1", "1.0"}}
-        for argument, value in given.items():
-            if str(value).strip() not in usual.get(argument, {"1"}):
-                raise ValueError(
-                    f"{self.name}: connect({argument}={value!r:.60}) is not possible, because "
-                    "every unit is connected to every unit once; multiply the weights by a matrix "
-                    "of zeros and ones ('mask : 1') to leave some out, or use brian2.Synapses"
-                )
+    @delay.setter
+    def delay(self, value: Any) -> None:
+        self._delayed().delay = value
 
-    # -- synapses as matrices ---------------------------------------------------------
-
-    def state(self, name: str, use_units: bool = True, level: int = 0) -> Any:
-        """Return a view of a variable; what differs between synapses is seen as a matrix."""
-        if self._has_matrix(name):
-            variable = self.variables[name]
-            return MatrixView(name, variable, self, variable.dim if use_units else None)
-        return super().state(name, use_units, level + 1)
-
-    def __getitem__(self, item: Any) -> SynapseSelection:
-        if isinstance(item, str):
-            return SynapseSelection(self.indices[item])
-        return SynapseSelection(self._indices(item))
-
-    def __setattr__(self, key: str, value: Any, level: int = 0) -> None:
-        name = key.removesuffix("_")
-        if key not in self.__dict__ and not hasattr(type(self), key) and self._has_matrix(name):
-            view = self.state(name, use_units=key == name)
-            view.set_item(slice(None), value, level=level + 1)
-        else:
-            super().__setattr__(key, value, level=level + 1)
-
-    def get_states(
-        self,
-        vars: list[str] | None = None,
-        units: bool = True,
-        format: str = "dict",
-        subexpressions: bool = False,
-        read_only_variables: bool = True,
-        level: int = 0,
-    ) -> Any:
-        """Return copies of the values of all variables, see `brian2.groups.group.VariableOwner`.
-
-        With `batch` > 1 variables of the groups are left out, unless they are shared.
-        """
-        if vars is None and self.batch > 1:
-            vars = [
-                name
-                for name, variable in self.variables.items()
-                if not name.startswith("_")
-                and not self._differs_between_replicas(name)
-                and (subexpressions or not isinstance(variable, Subexpression))
-                and (read_only_variables or not variable.read_only)
-            ]
-        return super().get_states(
-            vars, units, format, subexpressions, read_only_variables, level=level + 1
+    def _delayed(self) -> DensePathway:
+        for pathway in self._pathways:
+            if pathway.objname == "pre":
+                return pathway
+        raise AttributeError(
+            f"{self.name}: there is no pathway 'pre' (on_pre), so nothing that could have a delay"
         )
 
-    def _has_matrix(self, name: str) -> bool:
-        if not self.__dict__.get("_group_attribute_access_active"):
-            return False
-        variable = self.variables.get(name)
-        return (
-            isinstance(variable, (ArrayVariable, Subexpression))
-            and not variable.scalar
-            and not name.startswith("_")
-            and self.variables.indices.get(name) != "0"
-        )
-
-    def _differs_between_replicas(self, name: str) -> bool:
-        names = {name} | self._names_in(name)
-        return any(self.variables.indices.get(each) in (PRE, POST) for each in names)
-
-
-def _is_direct(group: Group, name: str) -> bool:
-    """Whether a variable, or what it stands for, is a value for each unit or one for all.
-
-    Others are linked by an index of their own. Brian2 leaves them out of `Synapses`, too.
-    """
-    if group.variables.indices[name] not in ("_idx", "0"):
-        return False
-    variable = group.variables[name]
-    return not isinstance(variable, Subexpression) or all(
-        _is_direct(group, other) for other in variable.identifiers if other in group.variables
-    )
-
-
-def _accept(name: str, index: str) -> None:
-    """Every variable has a meaning for single synapses, while there is one replica."""
-
-
-def _refuse_replicas(projection: str, batch: int) -> Callable[[str, str], None]:
-    """Return a function that refuses variables which differ between the replicas."""
-
-    def check(name: str, index: str) -> None:
-        if index in (PRE, POST) and not name.startswith("_"):
-            raise ValueError(
-                f"{projection}: '{name}' has a value in each of the {batch} replicas, which share "
-                "their synapses, and so none for a synapse. Use it in a sum or a rule, set the "
-                "matrix to what Python has computed, or take batch=1"
-            )
-
-    return check
+    @property
+    def summed_updaters(self) -> dict[str, SumUpdater]:
+        """What computes each summed variable, by its name, as for `Synapses`."""
+        return {updater.varname: updater for updater in self._sum_updaters}

@@ -394,13 +394,3 @@ class TestSums:
             found.append([dense.w[:], units.I[:]])
         np.testing.assert_allclose(found[0][0], found[1][0])
         np.testing.assert_allclose(found[0][1], found[1][1])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"condition": "i != j"}, {"p": 0.1}, {"i": [0], "j": [1]}, {"j": "i"}, {"n": 2}],
-)
-def test_some_connections_only_are_refused_with_advice(arguments):
-    _, projection = group_and_projection()
-    with pytest.raises(ValueError, match=r"mask.*brian2\.Synapses"):
-        projection.connect(**arguments)

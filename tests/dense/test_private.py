@@ -55,6 +55,7 @@ def build(names=MODELS, target_name="target"):
             f"dw/dt = ({rule})/(2*ms) : 1 (clock-driven, private)\nc : 1\n"
             f"drive_post = {forward} : 1 (summed)\nback_pre = {back} : 1 (summed)",
             batch=shown,
+            order=-0.5,
             name=f"synapses_{k}",
         )
         objects += [source, target, synapses]

@@ -228,12 +228,12 @@ def test_refusals_name_line_and_term(model, message):
 def test_other_refusals():
     source, target = groups(batch=2)
     model = "w : 1\nd_post = w*x_pre : 1 (summed)"
-    with pytest.raises(TypeError, match="clock-driven"):
-        DenseSynapses(source, target, "dw/dt = x_pre/ms : 1")
+    with pytest.raises(AttributeError, match="nothing that could have"):
+        DenseSynapses(source, target, model).delay = 1 * ms
     with pytest.raises(ValueError, match="can't be divided into batch=4"):
         DenseSynapses(source, target, model, batch=4)
     with pytest.raises(TypeError, match="subgroup"):
-        DenseSynapses(source[:3], target, model)
+        DenseSynapses(source[:3], target, model, batch=2)
     with pytest.raises(ValueError, match="not a ClampedInput"):
         DenseSynapses(source, target, model, clamped=True)
     other = DenseSynapses(source, target, model, batch=2)

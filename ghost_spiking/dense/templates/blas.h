@@ -55,6 +55,22 @@ inline void dense_outer(T beta, T alpha, const T* pre, const T* post, T* matrix,
         }
 }
 
+// out = beta * out + alpha * the sum of each row of left
+template <typename T>
+inline void dense_row_sums(int rows, int n_out, int n_in, T alpha, const T* left, T beta, T* out)
+{
+    for (int row = 0; row < rows; row++) {
+        T sum = 0;
+        for (int unit = 0; unit < n_in; unit++)
+            sum += left[(size_t)row * n_in + unit];
+        sum *= alpha;
+        for (int unit = 0; unit < n_out; unit++) {
+            T& entry = out[(size_t)row * n_out + unit];
+            entry = (beta == 0 ? T(0) : beta * entry) + sum;
+        }
+    }
+}
+
 inline void dense_gemv(bool transposed, int m, int n, float alpha, const float* a, int lda,
                        const float* x, float beta, float* y)
 {
@@ -67,6 +83,52 @@ inline void dense_gemv(bool transposed, int m, int n, double alpha, const double
 {
     scipy_cblas_dgemv(CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda,
                       x, 1, beta, y, 1);
+}
+
+// out = sum over the inner units of factor * matrix * (inner + outer). A mean is taken from one addend
+// and given to the other, so that no digits are lost to what they have in common.
+template <typename T>
+inline void dense_differences(int rows, int n_out, int n_in, const T* factor, const T* inner,
+                              const T* outer, const T* matrix, bool transposed, T* out)
+{
+    const int others = factor ? rows : 1;
+    static thread_local std::vector<T> left, both, middle;
+    left.resize((size_t)(rows + others) * n_in);
+    both.resize((size_t)(rows + others) * n_out);
+    middle.resize(rows);
+    for (int row = 0; row < rows; row++) {
+        const T* values = inner + (size_t)row * n_in;
+        T mean = 0;
+        for (int unit = 0; unit < n_in; unit++)
+            mean += values[unit];
+        middle[row] = mean / n_in;
+        for (int unit = 0; unit < n_in; unit++)
+            left[(size_t)row * n_in + unit] =
+                (values[unit] - middle[row]) * (factor ? factor[(size_t)row * n_in + unit] : T(1));
+    }
+    for (size_t place = 0; place < (size_t)others * n_in; place++)
+        left[(size_t)rows * n_in + place] = factor ? factor[place] : T(1);
+    if (matrix && rows == 1)
+        for (int row = 0; row < 2; row++)
+            dense_gemv(!transposed, transposed ? n_out : n_in, transposed ? n_in : n_out, T(1),
+                       matrix, transposed ? n_in : n_out, left.data() + (size_t)row * n_in, T(0),
+                       both.data() + (size_t)row * n_out);
+    else if (matrix)
+        dense_gemm(false, transposed, rows + others, n_out, n_in, 1, left.data(), n_in, matrix,
+                   transposed ? n_in : n_out, 0, both.data(), n_out);
+    else
+        for (int row = 0; row < rows + others; row++) {
+            T sum = 0;
+            for (int unit = 0; unit < n_in; unit++)
+                sum += left[(size_t)row * n_in + unit];
+            std::fill_n(both.data() + (size_t)row * n_out, n_out, sum);
+        }
+    for (int row = 0; row < rows; row++)
+        for (int unit = 0; unit < n_out; unit++) {
+            const size_t place = (size_t)row * n_out + unit;
+            const size_t total = (size_t)(rows + (factor ? row : 0)) * n_out + unit;
+            out[place] = both[place] + (outer[place] + middle[row]) * both[total];
+        }
 }
 
 // out[row] += alpha * sum over k of sent[k, row] (received[k, row] . now[row])

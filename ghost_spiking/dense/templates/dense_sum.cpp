@@ -4,6 +4,7 @@
 {% import 'macros.cpp' as _macros %}
 {% set _float = c_data_type(variables[target].dtype) %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
+{% macro _target() %}{{_array(target)}}{{' + %d' % start if start}}{% endmacro %}
 {% macro _product(p, left, beta, out, kept='') %}
 dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n_in}}, {{kept}}{{p.scale}}, {{left}}, {{n_in}}, {{_array(p.right)}}, {{n_in if transposed else n_out}}, {{beta}}, {{out}}, {{n_out}});
 {%- endmacro %}
@@ -67,9 +68,13 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {{_macros.evaluate('matrix', sizes.matrix, scalar_code, vector_code)}}
     {% set written = namespace(value=accumulate) %}
     {% for p in products %}
-    {% set out = _array(p.buffer or target) %}
+    {% set out = _array(p.buffer) if p.buffer else _target() %}
     {% set beta = '(%s)%d' % (_float, not p.buffer and written.value) %}
-    {% if private and p.right == private.target %}
+    {% if p.inner %}
+    dense_differences<{{c_data_type(variables[p.buffer].dtype)}}>(_n_rows, {{n_out}}, {{n_in}}, {{_array(p.left) if p.left else 'nullptr'}}, {{_array(p.inner)}}, {{_array(p.outer)}}, {{_array(p.right) if p.right else 'nullptr'}}, {{'true' if transposed else 'false'}}, {{out}});
+    {% elif not p.right %}
+    dense_row_sums(_n_rows, {{n_out}}, {{n_in}}, {{p.scale}}, {{_array(p.left)}}, {{beta}}, {{out}});
+    {% elif private and p.right == private.target %}
     {{_private_product(p, beta, out)}}
     {% else %}
     {{_product(p, _array(p.left), beta, out)}}
@@ -77,13 +82,13 @@ dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n
     {% set written.value = written.value or not p.buffer %}
     {% endfor %}
     {% if empties and not written.value %}
-    std::fill_n({{_array(target)}}, {{sizes.combine}}, ({{_float}})0);
+    std::fill_n({{_target()}}, {{sizes.combine}}, ({{_float}})0);
     {% endif %}
     {% for e in each %}
     {% if e.buffer %}
     std::fill_n({{_array(e.buffer)}}, {{sizes.combine}}, ({{c_data_type(variables[e.buffer].dtype)}})0);
     {% endif %}
-    {{_each(e, _array(e.buffer or target))}}
+    {{_each(e, _array(e.buffer) if e.buffer else '(' + _target() + ')')}}
     {% endfor %}
     {{_macros.evaluate('combine', sizes.combine, scalar_code, vector_code)}}
 {% endif %}

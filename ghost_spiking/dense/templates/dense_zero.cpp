@@ -4,5 +4,5 @@
 {% endblock %}
 
 {% block maincode %}
-    std::fill_n({{get_array_name(variables[target])}}, {{variables[target].size}}, 0);
+    std::fill_n({{get_array_name(variables[target])}} + {{start}}, {{size}}, 0);
 {% endblock %}

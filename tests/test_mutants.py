@@ -177,12 +177,12 @@ MUTANTS = {
         "_matrix_view.py", "matrix.T if self._transposed else matrix", "matrix", EACH
     ),
     "replicas are not refused": Mutant(
-        "synapses.py", "if index in (PRE, POST) and not name", "if False and not name", EACH
+        "_variables.py", "if index in (PRE, POST) and not name", "if False and not name", EACH
     ),
     "Python reads old weights during a presentation": Mutant(
         "synapses.py", "if isinstance(updater.codeobj, NumpyCodeObject):", "if False:", EACH
     ),
-    "several sums grow for ever": Mutant("dense_zero.py_", "[:] = 0", "[:] += 0", SUMS),
+    "several sums grow for ever": Mutant("dense_zero.py_", "}}] = 0", "}}] += 0", SUMS),
     "Synapses overwrite the sums of others": Mutant(
         "_updaters.py", "\nAFTER_OTHER_SUMS = 0.01", "\nAFTER_OTHER_SUMS = -0.01", SUMS
     ),

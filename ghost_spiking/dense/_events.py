@@ -278,9 +278,10 @@ class DensePathway(DenseCodeRunner, Group):
         everything = {**dict(known.items()), **dict(self.variables.items())}
         # all that the code and the template read
         indices = {self._index_of(name) for name in names if name in everything}
-        needed = {"_events", "_timestep", "delay", "dt", *self.waiting}
-        if not in_standalone():
-            needed.add("_due_spikes")
+        # What Python asks for itself is not handed to the code, which costs time in every step.
+        needed = {"_due_spikes"}
+        if in_standalone():
+            needed = {"_events", "_timestep", "delay", "dt", *self.waiting}
         needed |= {index for index in indices if index in PLACES}
         needed |= {"i", "j"} & names
         if any(step[0] in ("pre", "post") for step in steps):

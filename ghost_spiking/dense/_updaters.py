@@ -125,6 +125,8 @@ class SumUpdater(DenseCodeRunner):
             "sizes": plan.sizes() | {"combine": plan.size(to_side)},
             "start": self.part.start,
             "n_target": target.size,
+            # always one row, and not only in some batches
+            "alone": synapses.batch == 1 and not synapses.is_paced,
         }
         super().__init__(
             synapses,

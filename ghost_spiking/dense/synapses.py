@@ -194,6 +194,8 @@ class DenseSynapses(Connecting):
         self.add_dependency(target)
         self.codeobj_class = None
         self.batch = batch.batch if isinstance(batch, ClampedInput) else int(batch)
+        #: Whether an input says how many replicas there are.
+        self.is_paced = isinstance(batch, ClampedInput)
         self.n_pre = self._units_per_replica("source", source)
         self.n_post = self._units_per_replica("target", target)
         self.dtype = np.dtype(prefs.core.default_float_dtype)

@@ -4,12 +4,13 @@ import random
 
 import numpy as np
 import pytest
-from brian2 import BrianLogger, Network, Synapses, ms, prefs
+from brian2 import BrianLogger, Clock, Network, Synapses, ms, prefs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ghost_spiking.dense import DenseSynapses
 
+from . import models
 from .projects import build, project
 from .spiking import Built, Case, assert_equal, simulate
 
@@ -178,3 +179,19 @@ def test_drawn_models_equal_synapses_in_standalone(tmp_path):
             spikes += len(plain.found()["i"])
         assert spikes > 100
         assert np.isfinite(plain.found()["v"]).all()
+
+
+@pytest.mark.slow
+def test_rules_in_cython_are_those_in_numpy():
+    """Without replicas they are another program there."""
+    late = ("late_post*y_post*x_pre*c", "w*x_pre", "w*y_post")
+    drawn = [*models.draw(5, 2), models.SIDES[1], late]
+    found = []
+    for target in ("numpy", "cython"):
+        prefs.codegen.target = target
+        built = models.build(DenseSynapses, drawn, prefix=target, clock=Clock(0.1 * ms))
+        models.give(built)
+        Network(built.objects).run(1 * ms)
+        objects = {obj.name: obj for obj in built.objects}
+        found.append([objects[f"{target}model{m}"].w[:] for m in range(len(drawn))])
+    np.testing.assert_allclose(*found, rtol=1e-12, atol=1e-12)

@@ -85,6 +85,17 @@ inline void dense_gemv(bool transposed, int m, int n, double alpha, const double
                       x, 1, beta, y, 1);
 }
 
+// out = beta * out + alpha * left * matrix, for a single row, where gemm would be slow; beta is 0 or 1
+template <typename T>
+inline void dense_row(bool transposed, int n_out, int n_in, T alpha, const T* left,
+                      const T* matrix, T beta, T* out)
+{
+    if (beta == 0)
+        std::fill_n(out, n_out, T(0)); // whatever was there, even a NaN
+    const int rows = transposed ? n_out : n_in, columns = transposed ? n_in : n_out;
+    dense_gemv(!transposed, rows, columns, alpha, matrix, columns, left, T(1), out);
+}
+
 // out = sum over the inner units of factor * matrix * (inner + outer). A mean is taken from one addend
 // and given to the other, so that no digits are lost to what they have in common.
 template <typename T>
@@ -110,9 +121,8 @@ inline void dense_differences(int rows, int n_out, int n_in, const T* factor, co
         left[(size_t)rows * n_in + place] = factor ? factor[place] : T(1);
     if (matrix && rows == 1)
         for (int row = 0; row < 2; row++)
-            dense_gemv(!transposed, transposed ? n_out : n_in, transposed ? n_in : n_out, T(1),
-                       matrix, transposed ? n_in : n_out, left.data() + (size_t)row * n_in, T(0),
-                       both.data() + (size_t)row * n_out);
+            dense_row(transposed, n_out, n_in, T(1), left.data() + (size_t)row * n_in, matrix,
+                      T(0), both.data() + (size_t)row * n_out);
     else if (matrix)
         dense_gemm(false, transposed, rows + others, n_out, n_in, 1, left.data(), n_in, matrix,
                    transposed ? n_in : n_out, 0, both.data(), n_out);

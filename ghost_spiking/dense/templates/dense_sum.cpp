@@ -6,7 +6,11 @@
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
 {% macro _target() %}{{_array(target)}}{{' + %d' % start if start}}{% endmacro %}
 {% macro _product(p, left, beta, out, kept='') %}
+{% if alone %}
+dense_row<{{_float}}>({{'true' if transposed else 'false'}}, {{n_out}}, {{n_in}}, {{p.scale}}, {{left}}, {{_array(p.right)}}, {{beta}}, {{out}});
+{% else %}
 dense_gemm(false, {{'true' if transposed else 'false'}}, _n_rows, {{n_out}}, {{n_in}}, {{kept}}{{p.scale}}, {{left}}, {{n_in}}, {{_array(p.right)}}, {{n_in if transposed else n_out}}, {{beta}}, {{out}}, {{n_out}});
+{% endif %}
 {%- endmacro %}
 {# Each row has its own changes of the weights. #}
 {% macro _private_product(p, beta, out) %}

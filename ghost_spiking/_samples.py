@@ -37,18 +37,22 @@ def in_order(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return an order of samples that does not depend on the one in which they were given.
 
     So weights mean the same as repetitions, and samples that were shuffled give the same network.
+    It is that of their values, the first feature before the second, which stays the same if
+    features are scaled.
 
     Examples
     --------
     >>> import numpy as np
     >>> from ghost_spiking._samples import in_order
-    >>> in_order(np.array([[2.0, 0.0], [1.0, 5.0]]), np.array([0, 1]))
-    array([1, 0])
+    >>> in_order(np.array([[2.0, 0.0], [1.0, 5.0], [-3.0, 0.0], [1.0, 4.0]]), np.zeros(4))
+    array([2, 3, 1, 0])
     """
     columns = np.column_stack([X, y.reshape(len(y), -1)]).astype(np.float64) + 0.0  # no -0
-    rows = np.ascontiguousarray(columns).view(
-        np.dtype((np.void, columns.itemsize * columns.shape[1]))
-    )
+    # Numbers as bytes that compare as numbers do: the sign first, the largest byte before others.
+    bits = np.ascontiguousarray(columns).view(np.uint64)
+    sign = np.uint64(1 << 63)
+    ordered = np.where(bits & sign, ~bits, bits | sign).astype(">u8")
+    rows = ordered.view(np.dtype((np.void, ordered.itemsize * ordered.shape[1])))
     return np.argsort(rows.ravel(), kind="stable")
 
 

@@ -2,7 +2,7 @@
 
 What all other models are measured against, in the same harness. Activity goes up one layer in a
 time step, and then errors go down one layer in a time step, over the same weights or, in feedback
-alignment (Lillicrap et al. 2016), over fixed random ones:
+alignment (Lillicrap et al. 2016), over fixed random ones::
 
     s_l = sum_k W_kl rho(s_k) + b_l                          forward
     e_k = sum_l W_kl^T (e_l rho'(s_l))                       backward, e_L = -dC/d rho(s_L)
@@ -30,7 +30,7 @@ from ._sections import InitialWeights, Network
 if TYPE_CHECKING:
     from ..specification import Specification
 
-__all__ = ["Backpropagation"]
+__all__ = ["Backpropagation", "BackpropagationNetwork", "BackpropagationWeights"]
 
 #: The mean of |x|^2 of MNIST, for which rates of the first layer were found.
 _MNIST = 88.0

@@ -36,7 +36,7 @@ from ._sections import Protocol
 if TYPE_CHECKING:
     from ..specification import Specification
 
-__all__ = ["EquilibriumPropagation"]
+__all__ = ["EquilibriumPropagation", "EquilibriumProtocol"]
 
 
 class EquilibriumProtocol(Protocol):

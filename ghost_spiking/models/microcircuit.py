@@ -2,7 +2,7 @@
 
 Pyramidal neurons have a soma, a basal and an apical compartment; interneurons have a soma and a
 dendrite, and one pyramidal partner in the next layer, which teaches them. Numbers in brackets are
-those of the source; s is the potential u of a soma, g that of an interneuron:
+those of the source; s is the potential u of a soma, g that of an interneuron::
 
     (1) ds/dt = -leak s + basal (v_B - s) + apical (v_A - s)          pyramidal neurons
     (2) dg/dt = -leak g + dendritic (v_I - g) + teaching (s - g)      interneurons
@@ -50,7 +50,13 @@ from ._sections import InitialWeights, LearningRates, Network, Protocol
 if TYPE_CHECKING:
     from ..specification import Specification
 
-__all__ = ["Microcircuit"]
+__all__ = [
+    "Microcircuit",
+    "MicrocircuitNetwork",
+    "MicrocircuitProtocol",
+    "MicrocircuitRates",
+    "MicrocircuitWeights",
+]
 
 
 class MicrocircuitWeights(InitialWeights):

@@ -3,7 +3,7 @@
 Each layer predicts the next one, and error nodes hold what it did not predict. With the output
 fixed at the target, values relax to a minimum of the sum of squared errors, in which errors are
 those of backpropagation if the output is fixed weakly; then weights change by a Hebbian rule.
-Layers count from the input here, from the output in the source:
+Layers count from the input here, from the output in the source::
 
     mu_l  = sum_k W_kl rho(s_k) + b_l                        prediction, linear for the output
     eps_l = s_l - mu_l,  eps_L = (y - mu_L) / Sigma_L        error nodes; beta is 1 / Sigma_L
@@ -31,7 +31,7 @@ from ._sections import Network
 if TYPE_CHECKING:
     from ..specification import Specification
 
-__all__ = ["PredictiveCoding"]
+__all__ = ["PredictiveCoding", "PredictiveCodingNetwork"]
 
 
 class PredictiveCodingNetwork(Network):

@@ -11,22 +11,18 @@ ends, however it ends. Readers need none.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
-import errno
 import io
 import json
 import os
 import platform
 import re
-import secrets
-import socket
 import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -34,11 +30,11 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from filelock import FileLock, SoftFileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
 from ._frames import frame_of
+from ._run_files import FILE, OWN, is_left_over, lock, reason, write_atomically
 from .adaptation import Adaptation
 from .datasets import Dataset, Fingerprint
 from .exceptions import DataError, RunError, SpecificationError, UnknownModelError
@@ -53,17 +49,11 @@ __all__ = ["FORMAT", "Facts", "Record", "Run", "checksum", "lock", "versions", "
 #: Version of the layout of a run. Those of format 1 (version 0.1) can be read, but not resumed;
 #: those of format 2 have no `Fingerprint`, and facts in them may be older than their weights.
 FORMAT = 3
-_FILE = "run.npz"
-_LOCK = "run.lock"
-#: Files that only the holder of the lock writes.
-_OWN = (_FILE, "spec.toml", "history.csv", "run.json", "learning_curves.png")
 #: Those that are drawn of a run.
 _PICTURES = re.compile(
     r"(learning_curves|distances|angles|receptive_fields|confusion|mistakes"
     r"|trace_layer\d+_unit\d+_image\d+)\.(png|svg|pdf)"
 )
-#: Seconds to wait for a lock: whoever repairs copies or saves from Python needs it for a moment.
-_PATIENCE = 3.0
 #: What can go wrong when a file is not what it should be.
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, MemoryError),
@@ -72,7 +62,7 @@ _DAMAGE = (
 _WEIGHTS = "weights/"
 _MEAN, _GAIN = "inputs/mean", "inputs/gain"
 #: Threads of this process take turns.
-_saving, _switching = threading.Lock(), threading.Lock()
+_saving = threading.Lock()
 
 
 class Facts(BaseModel):
@@ -266,12 +256,12 @@ class Run:
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            taken = [file for file in path.iterdir() if not _is_left_over(file)]
+            taken = [file for file in path.iterdir() if not is_left_over(file)]
         except FileExistsError:  # it is a file
             taken = [path]
         except OSError as error:
             raise RunError(f"the run directory '{path}' can't be made: {error}") from None
-        is_run = (path / _FILE).is_file()
+        is_run = (path / FILE).is_file()
         if taken and replace and not is_run:
             raise RunError(
                 f"'{path}' has other files than those of a run, and --force replaces only a run; "
@@ -297,10 +287,10 @@ class Run:
         with lock(path):
             try:
                 for file in sorted(path.iterdir()):
-                    if file.name in _OWN or _PICTURES.fullmatch(file.name):
+                    if file.name in OWN or _PICTURES.fullmatch(file.name):
                         file.unlink()
             except OSError as error:
-                raise RunError(f"'{path}' can't be replaced: {_reason(error)}") from None
+                raise RunError(f"'{path}' can't be replaced: {reason(error)}") from None
 
     @classmethod
     def of(
@@ -502,12 +492,12 @@ class Run:
         with _saving, lock(self.path):
             self._check_succession()
             try:
-                write_atomically(self.path / _FILE, buffer.getvalue())
+                write_atomically(self.path / FILE, buffer.getvalue())
             except OSError as error:
-                there = (self.path / _FILE).exists()
+                there = (self.path / FILE).exists()
                 kept = "what was saved before is still there; " if there else ""
                 raise RunError(
-                    f"'{self.path}' can't be saved: {_reason(error)}; {kept}when it can be written "
+                    f"'{self.path}' can't be saved: {reason(error)}; {kept}when it can be written "
                     "to again, use --resume"
                 ) from None
             self.write_copies()
@@ -535,7 +525,7 @@ class Run:
                     write_atomically(self.path / name, text.encode())
             except OSError as error:
                 raise RunError(
-                    f"'{self.path}' is saved, but its {name} can't be written: {_reason(error)}"
+                    f"'{self.path}' is saved, but its {name} can't be written: {reason(error)}"
                 ) from None
 
     def _check_succession(self) -> None:
@@ -545,7 +535,7 @@ class Run:
         that was loaded before another went on.
         """
         try:
-            with open(self.path / _FILE, "rb") as file, np.load(file) as archive:
+            with open(self.path / FILE, "rb") as file, np.load(file) as archive:
                 later = json.loads(str(archive["facts"]))["format"] > FORMAT
                 rows = json.loads(str(archive["history"]))
                 presented = int(archive["presented"])
@@ -572,15 +562,15 @@ class Run:
         """
         path = Path(path)
         try:
-            if (path / "weights.npz").is_file() and not (path / _FILE).exists():
+            if (path / "weights.npz").is_file() and not (path / FILE).exists():
                 return _load_format_1(path)
-            if not (path / _FILE).is_file():
+            if not (path / FILE).is_file():
                 raise RunError(f"'{path}' is not a run directory: {_what_else(path)}")
         except OSError as error:
             raise RunError(f"'{path}' can't be read: {error.strerror}") from None
         try:
             # numpy leaves a damaged file open that it has opened itself
-            with open(path / _FILE, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            with open(path / FILE, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             known = json.loads(str(arrays["facts"]))
             if known["format"] not in (2, FORMAT):
@@ -610,109 +600,10 @@ class Run:
             raise RunError(f"'{path}' can't be read without its model: {error}") from None
         except _DAMAGE as error:
             raise RunError(
-                f"'{path / _FILE}' is damaged, or not a run: {_in_one_line(error)}"
+                f"'{path / FILE}' is damaged, or not a run: {_in_one_line(error)}"
             ) from None
         _check_weights(run)
         return run
-
-
-@contextlib.contextmanager
-def lock(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Be the only process that writes in a run directory.
-
-    To hold it through a training, as the command line does, refuses a second one before it has
-    trained rather than when it saves. It is one lock for all of a process, which may take it again
-    and again. It ends with the process, even if that is killed.
-
-    Raises
-    ------
-    RunError
-        Another process holds it, which the message names; or the directory can't be written to.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from ghost_spiking.runs import Run, lock
-    >>> path = Run.create(tempfile.mkdtemp())
-    >>> with lock(path):
-    ...     [file.name for file in path.iterdir()]
-    ['run.lock']
-    """
-    path = Path(path)
-    if not path.is_dir():
-        raise RunError(f"'{path}' is not a run directory: there is no such directory")
-    file = path.resolve() / _LOCK
-    held = FileLock(file, timeout=_PATIENCE, is_singleton=True, thread_local=False)
-    with _switching:
-        try:
-            held.acquire()
-        except Timeout:
-            raise RunError(
-                f"'{path}' is being written by {_owner(file)}; wait until that has ended"
-            ) from None
-        except OSError as error:
-            raise RunError(f"'{path}' can't be written to: {_reason(error)}") from None
-        if held.lock_counter == 1:
-            _take_over(path, held, file)
-    try:
-        yield
-    finally:
-        with _switching:
-            if held.lock_counter == 1 and not isinstance(held, SoftFileLock):
-                # Whoever has opened it meanwhile notices that it has no name any more.
-                with contextlib.suppress(OSError):
-                    file.unlink()
-            held.release()
-
-
-def _take_over(path: Path, held: FileLock, file: Path) -> None:
-    """Say who writes, and remove what a process that was killed has not finished."""
-    with contextlib.suppress(OSError):
-        if not isinstance(held, SoftFileLock):  # where the system has no locks; says it itself
-            file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
-        for found in path.glob("*.part"):
-            if _is_left_over(found):
-                found.unlink()
-
-
-def _is_left_over(file: Path) -> bool:
-    """Tell whether a training that was killed has left this file, and nobody needs it."""
-    return file.name == _LOCK or (file.suffix == ".part" and file.name.startswith(_OWN))
-
-
-def _owner(file: Path) -> str:
-    try:
-        pid, host, *_ = file.read_text().splitlines()
-    except (OSError, ValueError):
-        return "another process"
-    return f"process {pid} on {host}"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: at any time, whatever happens, the old or the new one is there.
-
-    Several may write at the same time; the last one to end wins.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from ghost_spiking.runs import write_atomically
-    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
-    >>> write_atomically(path, b"all of it")
-    >>> path.read_text()
-    'all of it'
-    """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def checksum(dataset: Dataset) -> str:
@@ -814,13 +705,7 @@ def _what_else(path: Path) -> str:
         return "it is a file"
     if (path / "cells").is_dir():
         return "it is the folder of a study, which goes on with ghost-spiking study"
-    return f"it has no {_FILE}"
-
-
-def _reason(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full"
-    return error.strerror or str(error)
+    return f"it has no {FILE}"
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ghost_spiking.datasets import Dataset, load, place_of, read_idx
+from ghost_spiking.datasets import Dataset, _load, load, place_of, read_idx
 from ghost_spiking.exceptions import DataError
 
 
@@ -101,9 +101,8 @@ def test_empty_and_missing_folder(tmp_path):
 
 
 def test_altered_mnist_is_noticed(tmp_path, monkeypatch):
-    from ghost_spiking import datasets
 
-    monkeypatch.setitem(datasets.MNIST_MD5, "t10k-labels-idx1-ubyte", "0" * 32)
+    monkeypatch.setitem(_load.MNIST_MD5, "t10k-labels-idx1-ubyte", "0" * 32)
     with pytest.raises(DataError, match="MD5"):
         load("mnist")
 

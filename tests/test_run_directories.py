@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ghost_spiking import Simulation, Specification, Training, plotting, runs
+from ghost_spiking import Simulation, Specification, Training, _run_files, plotting, runs
 from ghost_spiking.cli import main
 from ghost_spiking.datasets import load
 from ghost_spiking.exceptions import DataError, RunError
@@ -421,7 +421,7 @@ def wait_until(condition, process):
 
 def test_second_resume_is_refused(run, place, monkeypatch):
     """The first one is then killed; its lock does not hold the next one up."""
-    monkeypatch.setattr(runs, "_PATIENCE", 0.2)
+    monkeypatch.setattr(_run_files, "_PATIENCE", 0.2)
     first = start("--resume", run, "--epochs", 100000)
     try:
         wait_until(lambda: len(Run.load(run).history) > 3, first)
@@ -542,7 +542,7 @@ with lock(sys.argv[1]):
 
 
 def test_lock_of_a_process_that_was_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_PATIENCE", 0.2)
+    monkeypatch.setattr(_run_files, "_PATIENCE", 0.2)
     holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"

@@ -6,7 +6,7 @@ class.
 
 from ._dataset import Dataset, Fingerprint
 from ._idx import read_idx
-from ._load import MNIST_MD5, is_there, load, place_of  # noqa: F401
+from ._load import is_there, load, place_of
 from ._pictures import find_pictures, flat_images, read_array, read_pictures
 
 __all__ = [

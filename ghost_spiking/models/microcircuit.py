@@ -184,40 +184,33 @@ class Microcircuit(ChangesOnce):
     first, second = "free", "nudged"
     equation = "(7)"
 
+    #: All somata: their rates, and what dendrites predict of these.
+    soma = """
+rate = {rate} : 1 (constant over dt)
+predicted = {predicted} : 1
+surprise = rate - predicted : 1
+leak : 1 (constant, shared)
+attenuation : 1 (constant, shared)
+"""
     #: Eq. (1). In the source's symbols, s is u^P, bottom_up v_B, apical v_A.
     hidden = """
 ds/dt = (-leak * s + basal_conductance * (bottom_up - s) + apical_conductance * (apical - s)) \
 / tau : 1
 apical = top_down - lateral : 1
-rate = {rate} : 1 (constant over dt)
-predicted = {predicted} : 1
-surprise = rate - predicted : 1
-leak : 1 (constant, shared)
 basal_conductance : 1 (constant, shared)
 apical_conductance : 1 (constant, shared)
-attenuation : 1 (constant, shared)
 """
     output = """
 ds/dt = (-leak * s + basal_conductance * (bottom_up - s) + nudge * beta * (target - s)) / tau : 1
 error = nudge * beta * (target - s) : 1
-rate = {rate} : 1 (constant over dt)
-predicted = {predicted} : 1
-surprise = rate - predicted : 1
-leak : 1 (constant, shared)
 basal_conductance : 1 (constant, shared)
-attenuation : 1 (constant, shared)
 """
     #: Eq. (2).
     interneuron = """
 dg/dt = (-leak * g + dendritic_conductance * (bottom_up - g) + teaching * (pyramidal - g)) / tau : 1
 pyramidal : 1 (linked)
-rate = {rate} : 1 (constant over dt)
-predicted = {predicted} : 1
-surprise = rate - predicted : 1
-leak : 1 (constant, shared)
 dendritic_conductance : 1 (constant, shared)
 teaching : 1 (constant, shared)
-attenuation : 1 (constant, shared)
 """
     #: Eq. (7) and (8): what the soma does and its dendrite does not predict.
     hebbian = """
@@ -337,7 +330,7 @@ top_down_post = w * rate_pre : 1 (summed)
         """Return the equations of a layer's pyramidal neurons."""
         network: Any = specification.network
         text = self.output if layer == network.n_layers else self.hidden
-        return text.format(**self._rates(network))
+        return text + self.soma.format(**self._rates(network))
 
     def _rates(self, network: Network, state: str = "s") -> dict[str, str]:
         # The output's rates too: it is read out as a potential, and sends rates.
@@ -375,7 +368,10 @@ top_down_post = w * rate_pre : 1 (summed)
             Population(
                 f"interneuron_{layer}",
                 network.sizes[layer],
-                self.interneuron.format(**self._rates(network, "g")) + bottom_up + self.gates,
+                self.interneuron
+                + self.soma.format(**self._rates(network, "g"))
+                + bottom_up
+                + self.gates,
                 description=f"interneurons with partners in layer {layer}",
                 states=("g",),
                 links=self.gate_links() | {"pyramidal": f"layer_{layer}.s"},

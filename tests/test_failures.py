@@ -126,17 +126,22 @@ def test_two_processes_build_at_once(tmp_path):
     assert len(entries(tmp_path)) == 1
 
 
-def test_killed_build_is_cleaned_up_by_the_next(tmp_path):
-    process = building(tmp_path)
+def test_killed_build_is_cleaned_up_by_the_next(tmp_path, monkeypatch):
+    cache, temporary = tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    process = building(cache)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*/main.cpp")) and time.monotonic() < deadline:
+    while not list(temporary.glob("*/main.cpp")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert len(entries(tmp_path)) == 1
-    assert "main" not in entries(next(tmp_path.iterdir()))
-    simulation = Simulation(SPECIFICATION, cache=tmp_path)
-    assert entries(tmp_path) == {simulation._program.directory.name}
+    (left,) = temporary.glob("ghost-spiking-*")
+    assert "main" not in entries(left)
+    simulation = Simulation(SPECIFICATION, cache=cache)
+    assert not left.exists()
+    assert entries(cache) == {simulation._program.directory.name}
 
 
 def dataset(images=IMAGES, labels=LABELS, maximum=255.0):

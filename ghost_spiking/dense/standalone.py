@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import platform
+import select
 import shutil
 import subprocess
 import tempfile
@@ -42,6 +43,10 @@ __all__ = ["CompiledNetwork", "ProgramResults"]
 #: Without -ffinite-math-only, g++ does not use vector instructions for exp; checks for
 #: non-finite values are made outside of the program.
 COMPILER_FLAGS = ["-w", "-O3", "-ffast-math", "-march=native", "-std=c++11"]
+#: A folder in memory. In others, creating the hundred files of a short run takes longer than it.
+_MEMORY = Path("/dev/shm")
+#: More than the source and the objects of a program need.
+_PROJECT_BYTES = 10**7
 #: Longer than any data set; `ClampedInput` ends the run.
 _ENDLESS = 1e8 * second
 
@@ -56,6 +61,11 @@ class _Variable:
     #: None where only the program knows it, as for plain Synapses.
     shape: tuple[int, ...] | None
     read_only: bool
+
+    @property
+    def bytes(self) -> int:
+        """Size of its values, as far as that is known."""
+        return int(np.prod(self.shape or (0,))) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -155,9 +165,11 @@ class CompiledNetwork:
         self.build_seconds = 0.0
         with LOCK, _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
             self.cache.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(self.cache)
-            _remove_leftovers(Path(tempfile.gettempdir()))
-            scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
+            for parent in {self.cache, _folder_for_files(), Path(tempfile.gettempdir())}:
+                _remove_leftovers(parent)
+        parent = _folder_for_files(_PROJECT_BYTES)
+        with LOCK, _writing_to(parent, "TMPDIR"):
+            scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=parent))
             try:
                 self._contents = _write_project(build, scratch, profile)
                 self.directory = self.cache / hash_of(scratch)
@@ -169,12 +181,18 @@ class CompiledNetwork:
 
     def _install(self, scratch: Path) -> None:
         """Put a program into the cache; of several processes, whoever is first wins."""
-        try:
-            scratch.rename(self.directory)
-        except OSError:
-            if not self.exists:  # someone has removed parts of it
-                shutil.rmtree(self.directory, ignore_errors=True)
-                scratch.rename(self.directory)
+        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+            copy = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
+            try:
+                shutil.copytree(scratch, copy, dirs_exist_ok=True)
+                try:
+                    copy.rename(self.directory)
+                except OSError:
+                    if not self.exists:  # someone has removed parts of it
+                        shutil.rmtree(self.directory, ignore_errors=True)
+                        copy.rename(self.directory)
+            finally:
+                shutil.rmtree(copy, ignore_errors=True)
 
     @property
     def exists(self) -> bool:
@@ -231,8 +249,10 @@ class CompiledNetwork:
         monitor: str | None,
         progress: Callable[[np.ndarray], bool | None] | None,
     ) -> ProgramResults:
-        with _writing_to(Path(tempfile.gettempdir()), "TMPDIR"):
-            temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix())
+        known = (variable.bytes for variable in self._contents.variables.values())
+        parent = _folder_for_files(sum(known) + sum(array.nbytes for array in checked.values()))
+        with _writing_to(parent, "TMPDIR"):
+            temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix(), dir=parent)
         with temporary as path:
             folder = Path(path)
             with _writing_to(folder, "TMPDIR"):
@@ -310,25 +330,40 @@ class CompiledNetwork:
         asked_to_stop, memory = False, None
         with deferred() as interrupt, open(folder / "messages", "w+") as messages:
             interrupt.patient = False
-            # In a session of its own, so that the terminal's Ctrl-C does not reach it.
-            process = subprocess.Popen(
-                command,
-                cwd=self.directory,
-                env=environment,
-                stdout=messages,
-                stderr=messages,
-                start_new_session=True,
-            )
+            # A pipe that is closed when the program ends: `Popen.wait` with a time to wait would
+            # notice that up to 50 ms late, at every run.
+            alive, end = os.pipe()
             try:
-                while not _has_ended(process, seconds=0.2):
+                # In a session of its own, so that the terminal's Ctrl-C does not reach it.
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.directory,
+                    env=environment,
+                    stdout=messages,
+                    stderr=messages,
+                    pass_fds=(end,),
+                    start_new_session=True,
+                )
+            except BaseException:
+                os.close(alive)
+                raise
+            finally:
+                os.close(end)
+            ended = select.poll()
+            ended.register(alive)
+            try:
+                while not ended.poll(200):
                     memory = _peak_memory_of(process.pid) or memory
                     if (report() or interrupt.received) and not asked_to_stop:
                         (folder / STOP_FILE).touch()
                         asked_to_stop = True
+                process.wait()
             except BaseException:
                 process.kill()
                 process.wait()
                 raise
+            finally:
+                os.close(alive)
             interrupt.patient = True
             messages.seek(0)
             if process.returncode or "Error" in (text := messages.read()):
@@ -336,12 +371,6 @@ class CompiledNetwork:
                 text = messages.read().strip()[-500:]
                 raise CompilationError(f"the program ended with an error: {text or command[0]}")
         return memory
-
-
-def _has_ended(process: subprocess.Popen, seconds: float) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    return process.returncode is not None
 
 
 def _peak_memory_of(process_id: int) -> float | None:
@@ -402,6 +431,15 @@ def _writing_to(folder: Path, variable: str) -> Iterator[None]:
             f"'{folder}' can't be written to ({error.strerror or error}); make room there, or name "
             f"another folder in the environment variable {variable}"
         ) from None
+
+
+def _folder_for_files(n_bytes: int = 0) -> Path:
+    """Return where files of so many bytes go that nobody keeps: into memory, if there is room."""
+    if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK | os.X_OK):
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(_MEMORY).free > 4 * n_bytes:
+                return _MEMORY
+    return Path(tempfile.gettempdir())
 
 
 def _folder_prefix() -> str:

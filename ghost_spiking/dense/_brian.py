@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,9 @@ def _import_brian2() -> None:
 
     signal.signal = install_where_it_works  # type: ignore[assignment]
     try:
-        import brian2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is deprecated in it is no error of ours
+            import brian2
     finally:
         signal.signal = install
     ours = brian2._int_handler  # may be there already, and would call what can't be called

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .estimator import GhostClassifier
+    from .estimator import GhostClassifier, GhostRegressor
     from .simulation import Simulation
     from .specification import Specification
     from .training import Training
@@ -15,11 +15,19 @@ try:
 except PackageNotFoundError:  # used from a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["GhostClassifier", "Simulation", "Specification", "Training", "__version__"]
+__all__ = [
+    "GhostClassifier",
+    "GhostRegressor",
+    "Simulation",
+    "Specification",
+    "Training",
+    "__version__",
+]
 
 #: Imported on demand: Brian2 and scikit-learn take a second, and `ghost_spiking.dense` needs none.
 _LAZY = {
     "GhostClassifier": "estimator",
+    "GhostRegressor": "estimator",
     "Simulation": "simulation",
     "Specification": "specification",
     "Training": "training",

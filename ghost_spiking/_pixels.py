@@ -14,6 +14,7 @@ __all__ = [
     "check_labels",
     "check_order",
     "stored_type",
+    "targets_of",
     "type_to_build_for",
 ]
 
@@ -61,19 +62,53 @@ def check_images(
 
 
 def check_labels(labels: Any, n_images: int, n_outputs: int) -> np.ndarray:
-    """Return labels as an array."""
+    """Return labels as an array: a class for each image, or a target for each output unit."""
     labels = np.asarray(labels)
+    if labels.ndim == 2:
+        return _check_targets(labels, n_images, n_outputs)
     if labels.shape != (n_images,):
         count = len(labels) if labels.ndim == 1 else f"an array of shape {labels.shape} as"
         raise DataError(f"{n_images} images, but {count} labels")
     if labels.dtype.kind not in "buif" or (labels != np.floor(labels)).any():
-        raise DataError(f"labels need to be whole numbers, got {labels.dtype}")
+        raise DataError(
+            f"labels need to be whole numbers, got {labels.dtype}; targets that are none need the "
+            "shape (n_images, n_outputs)"
+        )
     if labels.min() < 0 or labels.max() >= n_outputs:
         raise DataError(
             f"labels go from {labels.min()} to {labels.max()}, but the network has {n_outputs} "
             f"outputs, for classes from 0 to {n_outputs - 1}"
         )
     return labels
+
+
+def _check_targets(targets: np.ndarray, n_images: int, n_outputs: int) -> np.ndarray:
+    if targets.shape != (n_images, n_outputs):
+        raise DataError(
+            f"targets have the shape {targets.shape}, where {n_images} images and {n_outputs} "
+            f"outputs need {(n_images, n_outputs)}"
+        )
+    if targets.dtype.kind not in "buif":
+        raise DataError(f"targets need to be numbers, got {targets.dtype}")
+    if not np.isfinite(targets).all():
+        raise DataError("targets contain values that are not finite")
+    return targets
+
+
+def targets_of(labels: np.ndarray, n_outputs: int) -> np.ndarray:
+    """Return what output units are nudged to, shape (n_images, n_outputs).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ghost_spiking._pixels import targets_of
+    >>> targets_of(np.array([1, 0]), 2)
+    array([[0, 1],
+           [1, 0]], dtype=uint8)
+    """
+    if labels.ndim == 1:
+        labels = labels[:, None] == np.arange(n_outputs)
+    return labels.astype(np.uint8) if labels.dtype == bool else labels
 
 
 def check_order(order: Any, n_images: int) -> np.ndarray:

@@ -20,6 +20,8 @@ __all__ = ["diagnose"]
 PATIENCE = 300, 2000, 50_000
 #: A fall of the accuracy that counts, in percent, and in standard errors.
 _FALL = 1.0, 4.0
+#: A rise of the loss that counts, as a factor, where there are targets in place of classes.
+_RISE = 1.5
 #: The slope of a saturated unit, relative to the steepest one.
 _FLAT = 0.01
 #: Saturated units of a layer, relative to all, that may be why it does not learn, or surely are.
@@ -56,7 +58,7 @@ def diagnose(
     history : sequence of Epoch
         Those before.
     responses, labels : array
-        Responses in this epoch and the classes, in the order of presentation.
+        Responses in this epoch and the classes, or targets, in the order of presentation.
     n_test : int
         Number of test images.
     presented : int
@@ -93,9 +95,12 @@ def diagnose(
     if n_images < PATIENCE[1] or (presented < PATIENCE[0] and n_images < PATIENCE[2]):
         return ""
     saturated = _saturated(specification, states)
-    symptom = _at_chance(specification, epoch, responses, labels) or _falling(
-        epoch, history, len(labels), n_test
-    )
+    if labels.ndim == 1:
+        symptom = _at_chance(specification, epoch, responses, labels) or _falling(
+            epoch, history, len(labels), n_test
+        )
+    else:
+        symptom = _as_a_constant(epoch, labels) or _rising(epoch, history)
     if not symptom:  # output units that have learned are silent for most images
         saturated.pop(specification.network.n_layers, None)
     layer = max(saturated, key=saturated.__getitem__, default=0)
@@ -153,6 +158,32 @@ def _falling(epoch: Epoch, history: Sequence[Epoch], n_training: int, n_test: in
             return (
                 f"the accuracy is falling: {last:.2f} and {now:.2f} % of the {what} after epochs "
                 f"{epoch.epoch - 1} and {epoch.epoch}, {best:.2f} % after epoch {when}"
+            )
+    return ""
+
+
+def _as_a_constant(epoch: Epoch, targets: np.ndarray) -> str:
+    constant = float(0.5 * targets.var(axis=0).sum())
+    if constant == 0 or epoch.online_loss < _BETTER * constant:
+        return ""
+    return (
+        f"after epoch {epoch.epoch} the network answers hardly better than a constant would: its "
+        f"loss is {epoch.online_loss:.3g}, that of the mean target {constant:.3g}"
+    )
+
+
+def _rising(epoch: Epoch, history: Sequence[Epoch]) -> str:
+    """Tell whether two epochs in a row had a much larger loss than the best one before."""
+    for name, what in (("test_loss", "test images"), ("online_loss", "training images")):
+        *known, last, now = [np.nan, *(getattr(one, name) for one in (*history, epoch))]
+        if len(known) < 2 or np.isnan(now):
+            continue
+        best = float(np.nanmin(known))
+        if min(last, now) > _RISE * best:
+            when = history[known.index(best) - 1].epoch
+            return (
+                f"the loss is rising: {last:.3g} and {now:.3g} on the {what} after epochs "
+                f"{epoch.epoch - 1} and {epoch.epoch}, {best:.3g} after epoch {when}"
             )
     return ""
 

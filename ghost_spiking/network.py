@@ -82,7 +82,10 @@ class BrianObjects:
 
 
 def build(
-    specification: Specification, engine: Engine = "dense", data_dtype: Any = np.uint8
+    specification: Specification,
+    engine: Engine = "dense",
+    data_dtype: Any = np.uint8,
+    target_dtype: Any = np.uint8,
 ) -> BrianObjects:
     """Build the Brian2 objects of a network for the active device.
 
@@ -94,8 +97,8 @@ def build(
         What to build.
     engine : {"dense", "synapses"}
         Projections are `DenseSynapses`, or Brian2's `Synapses`, one image at a time.
-    data_dtype : dtype
-        Type of the pixels: uint8 or a float type.
+    data_dtype, target_dtype : dtype
+        Types of the pixels and of the targets: uint8 or a float type.
 
     Raises
     ------
@@ -110,11 +113,11 @@ def build(
     >>> len(objects.populations["pyramidal_1"])  # 5 replicas of 3 units
     15
     """
-    return _Builder(specification.layout, engine, data_dtype).build()
+    return _Builder(specification.layout, engine, data_dtype, target_dtype).build()
 
 
 class _Builder:
-    def __init__(self, layout: Layout, engine: Engine, data_dtype: Any) -> None:
+    def __init__(self, layout: Layout, engine: Engine, data_dtype: Any, target_dtype: Any) -> None:
         self.layout = layout
         if engine not in ENGINES:
             raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}")
@@ -133,7 +136,7 @@ class _Builder:
         )
         self.clock = Clock(layout.dt * second, name="simulation_clock")
         self.stimulus = self._input(STIMULUS, layout.n_inputs, data_dtype)
-        self.targets = self._input(TARGETS, layout.n_outputs, np.uint8)
+        self.targets = self._input(TARGETS, layout.n_outputs, target_dtype)
         self.groups: dict[str, Any] = {STIMULUS: self.stimulus, TARGETS: self.targets}
         self.inputs = _inputs(layout)
 

@@ -19,11 +19,11 @@ from brian2.units import second
 
 from . import dense
 from ._pixels import (
-    STORED,
     check_images,
     check_labels,
     check_order,
     stored_type,
+    targets_of,
     type_to_build_for,
 )
 from .adaptation import Adaptation
@@ -31,7 +31,7 @@ from .dense import CompiledNetwork
 from .dense._interrupts import Interrupt, deferred
 from .dense._text import digest_of
 from .dense.standalone import default_cache
-from .exceptions import CompilationError, SpecificationError
+from .exceptions import CompilationError, DataError, SpecificationError
 from .network import BrianObjects, Engine, build
 from .specification import Specification
 from .values import drawn_values, initial_weights, run_time_values
@@ -43,6 +43,8 @@ DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
 
 #: Marks of a projection whose presentation is under way.
 _UNFINISHED = ("_pending", "_accumulated", "_gram_valid")
+#: States, for the rates that they lead to.
+_RANGE = np.concatenate([np.linspace(-100.0, 100.0, 2001), [-1e30, 1e30]])
 #: Seconds between two calls of `progress` in runtime mode.
 _REPORT_EVERY = 0.2
 #: Compiled programs of this process by what they depend on, so that Brian2 need not generate the
@@ -50,6 +52,9 @@ _REPORT_EVERY = 0.2
 _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
 
 Progress = Callable[[np.ndarray], bool | None]
+#: Types of pixels and of targets.
+_Types = tuple[np.dtype, np.dtype]
+_BYTES: _Types = np.dtype(np.uint8), np.dtype(np.uint8)
 
 
 @contextlib.contextmanager
@@ -164,52 +169,60 @@ class Simulation:
         self.build_seconds = 0.0
         self.device = device
         self._cache, self._profile = cache or default_cache(), profile
-        #: By type of the pixels.
-        self._compiled: dict[np.dtype, CompiledNetwork] = {}
+        self._compiled: dict[_Types, CompiledNetwork] = {}
         self._program: CompiledNetwork | None = None  # the one that was used last
         if device == "cpp_standalone":
             self._digest = self._digest_now()
             if self.data_dtype is not None:
-                self._program_for(self.data_dtype)
+                self._program_for((self.data_dtype, self._type_of_targets))
         else:
             with _runtime(self.precision, device):
-                self.brian = self._build(np.uint8)
+                self.brian = self._build(_BYTES)
 
-    def _build(self, dtype: Any) -> BrianObjects:
-        return build(self.specification, self.engine, dtype)
+    @property
+    def _type_of_targets(self) -> np.dtype:
+        """Return the narrowest type of targets that programs are made for."""
+        return self.precision if self.specification.network.linear_output else _BYTES[1]
+
+    def _build(self, types: _Types) -> BrianObjects:
+        return build(self.specification, self.engine, *types)
 
     def _digest_now(self) -> str:
         """Return a hash of what would be built now; someone may have exchanged an equation."""
         with _runtime(self.precision, "numpy"), fresh_names():
-            return digest_of(self._build(np.uint8).network)
+            return digest_of(self._build(_BYTES).network)
 
-    def _widened(self, dtype: np.dtype) -> np.dtype:
-        """Return a type that holds pixels of this type, and has a program already if any has."""
-        wider = [kind for kind in STORED if kind in self._compiled and np.can_cast(dtype, kind)]
-        return wider[0] if wider else dtype
+    def _types_for(self, images: np.ndarray, targets: np.ndarray) -> _Types:
+        """Return types that hold these, and have a program already if any has."""
+        kind = self._type_of_targets if targets.dtype == np.uint8 else self.precision
+        needed = stored_type(images), kind
+        for known in sorted(self._compiled, key=lambda types: [one.itemsize for one in types]):
+            if all(map(np.can_cast, needed, known)):
+                return known
+        return needed
 
-    def _program_for(self, dtype: np.dtype) -> CompiledNetwork:
-        program = self._compiled.get(dtype)
+    def _program_for(self, types: _Types) -> CompiledNetwork:
+        program = self._compiled.get(types)
         if program is None or not program.exists:
-            program = self._compiled[dtype] = self._find_or_compile(dtype)
+            program = self._compiled[types] = self._find_or_compile(types)
         self._program = program
         return program
 
     @_as_our_own()
-    def _find_or_compile(self, dtype: np.dtype) -> CompiledNetwork:
+    def _find_or_compile(self, types: _Types) -> CompiledNetwork:
         with LOCK:
-            key = (self._cache, self._profile, dtype, self._digest)
+            key = (self._cache, self._profile, *types, self._digest)
             program = _programs.get(key)
             if program is None or not program.exists:
                 if self._digest_now() != self._digest:
                     raise SpecificationError(
-                        f"the program for pixels of type {dtype} would have other equations than "
-                        "this simulation was made with, or another size: exchange equations "
-                        f"before it is made, and make it with data_dtype='{dtype}'"
+                        f"the program for pixels of type {types[0]} would have other equations "
+                        "than this simulation was made with, or another size: exchange equations "
+                        f"before it is made, and make it with data_dtype='{types[0]}'"
                     )
                 with _preferences(self.precision):
                     program = CompiledNetwork(
-                        lambda: self._build(dtype).network, cache=self._cache, profile=self._profile
+                        lambda: self._build(types).network, cache=self._cache, profile=self._profile
                     )
                 self.build_seconds += program.build_seconds
                 _programs[key] = program
@@ -233,7 +246,8 @@ class Simulation:
         images : array, shape (n_images, n_inputs)
             Pixels, numbers of any type.
         labels : array of int, shape (n_images,)
-            Classes from 0; they are the targets of the nudging phase.
+            Classes from 0: output units are nudged to 1 for the class of an image, and to 0 for
+            all others. Or the targets themselves, shape (n_images, N_L), numbers or bool.
         order : array of int, optional
             Which images to present, in turn; by default all.
         maximum : float, optional
@@ -258,7 +272,8 @@ class Simulation:
         ------
         DataError
             Images of the wrong size or that are no finite numbers, labels without an output unit,
-            an order with images that do not exist, or a maximum that is not positive.
+            targets that the rates of output units can't come to, an order with images that do not
+            exist, or a maximum that is not positive.
         KeyboardInterrupt
             At Ctrl-C, after the present mini-batch: what was learned until then is kept, and
             the attribute `responses` has those so far. A second Ctrl-C ends it at once, and
@@ -266,19 +281,21 @@ class Simulation:
         """
         sizes, batch = self.specification.network.sizes, self.specification.protocol.batch_size
         images, maximum = check_images(images, maximum, sizes[0], self.precision)
-        labels = check_labels(labels, len(images), sizes[-1])
+        targets = targets_of(check_labels(labels, len(images), sizes[-1]), sizes[-1])
+        self._check_reach(targets)
         order = check_order(order, len(images))
         if learn:
             self.adapt(images, maximum)
         scale, offset = self._input_values(maximum)
-        dtype = self._widened(stored_type(images))
+        types = self._types_for(images, targets)
         # Compiled before Ctrl-C is put off.
-        program = self._program_for(dtype) if self.brian is None else None
+        program = self._program_for(types) if self.brian is None else None
         # In other threads, runtime mode has to wait; programs in C++ have nothing in common.
         with alone() if program is None else deferred() as interrupt:
-            targets = (labels[:, None] == np.arange(sizes[-1])).astype(np.uint8)
-            inputs = {"stimulus": (images.astype(dtype, copy=False), order)}
-            inputs["targets"] = (targets, order)
+            inputs = {
+                "stimulus": (images.astype(types[0], copy=False), order),
+                "targets": (targets.astype(types[1], copy=False), order),
+            }
             values: dict[str, Any] = run_time_values(
                 self.specification,
                 learn=learn,
@@ -332,6 +349,28 @@ class Simulation:
             sizes = self.specification.network.sizes
             self.adaptation = Adaptation.to(
                 *check_images(images, maximum, sizes[0], self.precision)
+            )
+
+    def _check_reach(self, targets: np.ndarray) -> None:
+        """Refuse targets that the output can't come to."""
+        if targets.dtype == np.uint8:
+            return
+        network = self.specification.network
+        if network.loss == "cross_entropy":
+            if targets.min() < 0 or not np.allclose(targets.sum(axis=1), 1, atol=1e-4):
+                raise DataError(
+                    "targets: cross-entropy compares probabilities, so those of an image need to "
+                    "be positive and to have the sum 1"
+                )
+            return
+        # Units are linear, or level off within this range if they do.
+        with np.errstate(all="ignore"):
+            reached = network.rate_function_of(network.n_layers).function(_RANGE)
+        if targets.min() < np.nanmin(reached) or targets.max() > np.nanmax(reached):
+            raise DataError(
+                f"targets go from {targets.min():g} to {targets.max():g}, and rates of output "
+                f"units from {np.nanmin(reached):.3g} to {np.nanmax(reached):.3g}; scale the "
+                "targets, or let outputs be linear with network.linear_output = true"
             )
 
     def input_rates(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:

@@ -186,6 +186,17 @@ class Specification(Section):
         signals = self.model.signals(self, layer)
         return signals if self.spikes is None else signals + spike_signals(self.layout, signals)
 
+    def for_training(self, n_images: int) -> Specification:
+        """Return a copy in which numbers stand for what depends on the training images.
+
+        Examples
+        --------
+        >>> from ghost_spiking import Specification
+        >>> Specification.create(sizes=(64, 20, 10)).for_training(1437).protocol.half_life
+        364
+        """
+        return self.model.for_training(self, n_images)
+
     @property
     def dt(self) -> float:
         """Duration of a time step in seconds; without spikes, what matters is dt / tau."""

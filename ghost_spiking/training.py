@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ._checks import Count, Whole, check
+from ._pixels import targets_of
 from .datasets import Dataset
 from .dense._interrupts import deferred
 from .diagnosis import diagnose
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 #: Weights and states of trained networks stay within some tens; beyond this, only overflow follows.
+#: In units of the largest target.
 _LARGEST = 1e3
 
 #: Called now and then with the number of images presented and the percentage of the
@@ -62,7 +64,7 @@ class Epoch:
         Number of the epoch, from 1.
     online_accuracy, online_loss : float
         Percent of the training images that were classified correctly while it was learning,
-        and the mean loss C.
+        and the mean loss C. With targets in place of classes, what `accuracy` says.
     test_accuracy, test_loss : float
         The same for the test images after the epoch; nan without test images.
     seconds : float
@@ -150,7 +152,9 @@ class Training:
                 )
             if not self.weights.any():
                 raise SpecificationError("Training: weights: not all of them may be 0")
-        self.simulation.adapt(self.training.images, self.training.maximum)
+        simulation, images = self.simulation, self.training
+        simulation.specification = simulation.specification.for_training(len(images))
+        simulation.adapt(images.images, images.maximum)
 
     def run(
         self,
@@ -235,8 +239,7 @@ class Training:
             if progress is None or not len(responses):
                 return None
             recent = slice(max(0, len(responses) - 10_000), len(responses))
-            predicted = responses[recent].argmax(axis=1)
-            return progress(len(responses), accuracy(predicted, labels[recent]))
+            return progress(len(responses), accuracy(responses[recent], labels[recent]))
 
         rest = order[len(earlier) :]
         with deferred():
@@ -257,7 +260,7 @@ class Training:
         test_accuracy, test_loss = self._score(self.test) if self.test else (np.nan, np.nan)
         epoch = Epoch(
             number,
-            accuracy(responses.argmax(axis=1), labels),
+            accuracy(responses, labels),
             loss(specification, responses, labels),
             test_accuracy,
             test_loss,
@@ -307,7 +310,7 @@ class Training:
         responses = self.simulation.respond(dataset.images, maximum=dataset.maximum)
         labels = dataset.labels
         return (
-            accuracy(responses.argmax(axis=1), labels),
+            accuracy(responses, labels),
             loss(self.simulation.specification, responses, labels),
         )
 
@@ -326,7 +329,8 @@ class Training:
 
     def _has_diverged(self) -> bool:
         largest = [self.simulation.largest_state, *map(_largest, self.simulation.weights.values())]
-        return not max(largest) <= _LARGEST
+        target = float(np.abs(self.training.labels).max()) if self.training.labels.ndim > 1 else 1.0
+        return not max(largest) <= _LARGEST * max(1.0, target)
 
     def _explain(
         self, before: dict[str, np.ndarray], presented: int, order: np.ndarray
@@ -380,17 +384,40 @@ def _largest(values: np.ndarray) -> float:
     return largest if np.isfinite(largest) else float("inf")
 
 
-def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Return the percentage of correct predictions.
+def accuracy(responses: np.ndarray, labels: np.ndarray) -> float:
+    """Return how well responses fit, in percent.
+
+    Parameters
+    ----------
+    responses : array, shape (n_images, N_L)
+        As from `Simulation.respond`.
+    labels : array, shape (n_images,) or (n_images, N_L)
+        Classes: the percentage of images with the largest response at the class. Targets of type
+        bool, several labels for each image: the percentage of images with responses above 1/2 at
+        their labels and at no others. Other targets: the percentage of their variance that the
+        responses explain, R^2, the mean over outputs; negative if they are worse than a constant.
 
     Examples
     --------
     >>> import numpy as np
     >>> from ghost_spiking.training import accuracy
-    >>> accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 3]))
-    75.0
+    >>> responses = np.array([[0.9, 0.6], [0.1, 0.3]])
+    >>> accuracy(responses, np.array([0, 0]))
+    50.0
+    >>> accuracy(responses, np.array([[True, True], [False, True]]))
+    50.0
+    >>> accuracy(responses, np.array([[0.9, 0.6], [0.1, 0.2]]))
+    93.75
     """
-    return 100.0 * float(np.mean(predicted == labels))
+    if labels.ndim == 1:
+        return 100.0 * float(np.mean(responses.argmax(axis=1) == labels))
+    if labels.dtype == bool:
+        return 100.0 * float(((responses > 0.5) == labels).all(axis=1).mean())
+    # As `sklearn.metrics.r2_score` has it where targets do not vary.
+    missed = ((labels - responses.astype(np.float64)) ** 2).sum(axis=0)
+    variance = ((labels - labels.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=0)
+    explained = 1 - missed / np.where(variance > 0, variance, 1.0)
+    return 100.0 * float(np.where(variance > 0, explained, missed == 0).mean())
 
 
 def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray) -> float:
@@ -403,7 +430,7 @@ def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray
     responses : array, shape (n_images, N_L)
         As from `Simulation.respond`.
     labels : array of int, shape (n_images,)
-        The classes.
+        The classes; or targets, shape (n_images, N_L).
 
     Examples
     --------
@@ -415,10 +442,10 @@ def loss(specification: Specification, responses: np.ndarray, labels: np.ndarray
     0.25
     """
     responses = responses.astype(np.float64)
+    targets = targets_of(labels, responses.shape[1])
     if specification.network.loss == "cross_entropy":
-        chosen = responses[np.arange(len(labels)), labels]
+        chosen = (targets * responses).sum(axis=1)
         return float((np.logaddexp.reduce(responses, axis=1) - chosen).mean())
-    targets = labels[:, None] == np.arange(responses.shape[1])
     return float(0.5 * ((targets - responses) ** 2).sum(axis=1).mean())
 
 

@@ -303,12 +303,17 @@ def test_pixels_beyond_the_maximum_are_rates_beyond_one():
     np.testing.assert_array_equal(*found)
 
 
+def pixels_of(simulation):
+    """Return the types of pixels that there are programs for."""
+    return {pixels.name for pixels, _ in simulation._compiled}
+
+
 def test_program_for_each_type_of_pixels(as_bytes, monkeypatch):
     """One more for floats, which is compiled when they first come, and takes bytes too."""
     monkeypatch.setattr(module, "_programs", {})
     simulation = Simulation(SPECIFICATION)
     before = simulation.build_seconds
-    assert set(simulation._compiled) == {np.dtype(np.uint8)}
+    assert pixels_of(simulation) == {"uint8"}
     responses = learn(simulation)
     np.testing.assert_allclose(responses, as_bytes[1], atol=1e-5)
     for name in ("int64", "int8", "list"):
@@ -318,14 +323,14 @@ def test_program_for_each_type_of_pixels(as_bytes, monkeypatch):
     assert simulation.build_seconds == before
     floats = simulation.respond(SAME["float32 rates"][0], maximum=1.0)
     np.testing.assert_array_equal(floats, simulation.respond(IMAGES, maximum=16))
-    assert set(simulation._compiled) == {np.dtype(np.uint8), np.dtype(np.float32)}
+    assert pixels_of(simulation) == {"uint8", "float32"}
 
     later = Simulation(SPECIFICATION, data_dtype=None)
     assert later._compiled == {}
     learn(later, SAME["float16"][0])
     learn(later, n_epochs=1)  # bytes go through the same program
     learn(simulation, n_epochs=1)
-    assert set(later._compiled) == {np.dtype(np.float32)}
+    assert pixels_of(later) == {"float32"}
     assert later.build_seconds == 0
     assert_same(later, simulation)
 
@@ -411,7 +416,12 @@ def test_probe_of_what_makes_no_sense(change, message):
     ("labels", "message"),
     [
         (LABELS[1:], "60 images, but 59 labels"),
-        (np.eye(10)[LABELS], "shape"),
+        (np.eye(9)[LABELS % 9], r"targets have the shape \(60, 9\).*need \(60, 10\)"),
+        (np.eye(10)[LABELS[1:]], "targets have the shape"),
+        (np.zeros((60, 10), dtype=str), "targets need to be numbers"),
+        (np.full((60, 10), np.nan), "targets contain values that are not finite"),
+        (2 * np.eye(10)[LABELS], "targets go from 0 to 2.*linear_output = true"),
+        (LABELS[:, None, None], "an array of shape"),
         (LABELS + 0.5, "whole numbers"),
         (np.full(60, np.nan), "whole numbers"),
         (LABELS.astype(str), "whole numbers"),

@@ -52,7 +52,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with their classes.
+    """Images with their classes, or with targets.
 
     Attributes
     ----------
@@ -61,13 +61,15 @@ class Dataset:
     images : array, shape (n_images, n_features)
         Pixels, uint8 or floating.
     labels : array of int64, shape (n_images,)
-        Number of the class of each image, from 0.
+        Number of the class of each image, from 0. Or targets, shape (n_images, n_classes), that
+        the output units are nudged to: of type bool if several of the classes may be right, any
+        other type for numbers that are to be predicted.
     maximum : float
         The pixel value that means an intensity of 1.
     image_shape : tuple of int
         Shape of one image.
     n_classes : int
-        Number of classes.
+        Number of classes, or of targets.
     files : tuple of str
         The files of images and of labels; empty if they come from elsewhere.
     classes : tuple of int or str
@@ -115,11 +117,14 @@ class Dataset:
                 f"{self.name}: images must have the shape (n_images, {n_features}) with at least "
                 f"one image, got {self.images.shape}"
             )
-        if self.labels.shape != (len(self.images),):
+        if self.labels.shape not in ((len(self.images),), (len(self.images), self.n_classes)):
             raise DataError(
                 f"{self.name}: {len(self.images)} images, but labels of shape {self.labels.shape}"
             )
-        if self.labels.min() < 0 or self.labels.max() >= self.n_classes:
+        if self.labels.ndim == 2:
+            if self.labels.dtype.kind not in "buif" or not np.isfinite(self.labels).all():
+                raise DataError(f"{self.name}: targets need to be finite numbers")
+        elif self.labels.min() < 0 or self.labels.max() >= self.n_classes:
             raise DataError(
                 f"{self.name}: labels must lie between 0 and {self.n_classes - 1}, "
                 f"got {self.labels.min()} to {self.labels.max()}"
@@ -217,6 +222,8 @@ class Dataset:
         array([3, 7])
         """
         names = tuple(classes)
+        if self.labels.ndim == 2:
+            raise DataError(f"{self.name}: has targets, whose order is that of the outputs")
         known = {name: number for number, name in enumerate(names)}
         used = np.unique(self.labels)
         unknown = [self.classes[k] for k in used if self.classes[k] not in known]

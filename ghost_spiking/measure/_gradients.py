@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._pixels import targets_of
 from ..graph import projection_name
 from ..specification import Network, Specification
 
@@ -61,7 +62,7 @@ def backpropagate(
     rates : array, shape (n_images, N_0)
         Rates of the input units.
     labels : array of int, shape (n_images,)
-        Classes.
+        Classes; or targets, shape (n_images, N_L).
 
     Returns
     -------
@@ -94,7 +95,7 @@ def backpropagate(
         state = network.gain_of(layer) * state
         rate[layer] = functions[layer].function(state)
         slope[layer] = network.gain_of(layer) * functions[layer].derivative(state)
-    errors = {top: np.eye(network.sizes[-1])[labels] - outputs(network, state)}
+    errors = {top: targets_of(labels, network.sizes[-1]) - outputs(network, state)}
     for layer in range(top - 1, 0, -1):
         errors[layer] = np.sum(
             [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
+from ..exceptions import SpecificationError
 from ..graph import Graph
 from ._language import Layout, Signal
 from ._sections import Network, Protocol
@@ -163,6 +164,21 @@ class Model:
         """
         return {}
 
+    def for_training(self, specification: Specification, n_images: int) -> Specification:
+        """Return the specification with numbers in place of what depends on the training images.
+
+        A `Training` has it replace that of its simulation, so a run is saved with it. Only the
+        protocol may change, but its batch size.
+
+        Parameters
+        ----------
+        specification : Specification
+            As it was given.
+        n_images : int
+            Number of training images.
+        """
+        return specification
+
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
         """Refuse choices that exclude each other, before defaults are chosen.
 
@@ -171,6 +187,14 @@ class Model:
         SpecificationError
             The message names the field, and what would work.
         """
+
+    def require(self, network: Mapping[str, Any], **fields: Any) -> None:
+        """Refuse any other value of fields for which a model has no choice; for `check_given`."""
+        for field, only in fields.items():
+            if network.get(field, only) != only:
+                raise SpecificationError(
+                    f"network.{field}: {self.name} has {only!r}, got {network[field]!r}"
+                )
 
     def check(self, specification: Specification) -> None:
         """Refuse a specification that makes no sense as a whole; raises as `check_given`."""

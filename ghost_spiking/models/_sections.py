@@ -53,6 +53,9 @@ class Network(Section):
     loss : str
         ``"squared_error"``, C = 1/2 ||y - rho(s_L)||^2; or ``"cross_entropy"`` of softmax(s_L),
         where the rate of output units is s_L itself.
+    linear_output : bool
+        Whether the rate of output units is s_L itself with a squared error too, for targets of any
+        size; not in the paper.
     biases : bool
         Whether units have a bias, the weight from a unit whose rate is always 1.
     input_adaptation : bool
@@ -81,6 +84,7 @@ class Network(Section):
     model: str
     rate_function: str
     loss: Annotated[str, Field(pattern="^(squared_error|cross_entropy)$")]
+    linear_output: Flag = False
     biases: Flag
     input_adaptation: Flag = False
     weight_bits: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
@@ -111,7 +115,7 @@ class Network(Section):
         return Graph(self.sizes, self.connections)
 
     def rate_function_of(self, layer: int) -> RateFunction:
-        """Return rho of a layer: the same everywhere, but the output of a softmax is linear.
+        """Return rho of a layer: the same everywhere, but the output may be linear.
 
         Examples
         --------
@@ -120,7 +124,7 @@ class Network(Section):
         >>> network.rate_function_of(1).rate, network.rate_function_of(2).rate
         ('1 / (1 + exp(-s))', 's')
         """
-        if layer == self.n_layers and self.loss == "cross_entropy":
+        if layer == self.n_layers and (self.linear_output or self.loss == "cross_entropy"):
             return LINEAR
         return rate_function(self.rate_function)
 

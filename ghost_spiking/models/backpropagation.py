@@ -35,6 +35,8 @@ __all__ = ["Backpropagation", "BackpropagationNetwork", "BackpropagationWeights"
 #: The mean of |x|^2 of MNIST, for which rates of the first layer were found.
 _MNIST = 88.0
 _FIRST = 180.0
+#: How much smaller steps are where errors of linear outputs have no bounds.
+_UNBOUNDED = 0.05
 
 
 class BackpropagationWeights(InitialWeights):
@@ -138,21 +140,23 @@ top_down_post = w * change_pre : 1 (summed)
         given = protocol.get("learning_rates", {})
         adapting = network.get("input_adaptation", "feedforward" not in given)
         softmax = network.get("loss") == "cross_entropy"
+        linear = softmax or network.get("linear_output", False)
         batch = protocol.get("batch_size", 100)
         noise = max(1.0, 100 / batch) ** 0.5 if isinstance(batch, int) and batch > 0 else 1.0
+        noise /= _UNBOUNDED if linear and not softmax else 1.0
 
         def rate(pre: int, post: int) -> float:
             if pre == 0:
                 first = _FIRST * (_MNIST / (1 + n_inputs) if adapting else 1.0)
-                return first * (0.3 if softmax else 1.0) / noise
+                return first * (0.3 if linear else 1.0) / noise
             if post == top:
-                return (15.0 if softmax else 150.0) / graph.sizes[pre] / noise
-            return (90.0 if softmax else 300.0) / graph.sizes[pre] / noise
+                return (15.0 if linear else 150.0) / graph.sizes[pre] / noise
+            return (90.0 if linear else 300.0) / graph.sizes[pre] / noise
 
         def gain(pre: int, post: int) -> float:
             if pre == 0 and adapting:  # states that vary by about 1
                 return ((n_inputs + graph.sizes[post]) / (2 * n_inputs)) ** 0.5
-            return 0.3 if post == top and not softmax else 3.0 if pre else 1.0
+            return 0.3 if post == top and not linear else 3.0 if pre else 1.0
 
         feedforward = given.get("feedforward") or tuple(rate(*pair) for pair in graph.connections)
         nearest = {

@@ -26,7 +26,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._checks import Flag
-from ..exceptions import SpecificationError
 from ..graph import Graph
 from ._language import Phase, Population, Signal
 from ._once import ChangesOnce
@@ -178,12 +177,8 @@ top_down_pre = w * rate_post : 1 (summed)
         }
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
-        """Refuse rate functions and losses that the energy does not have."""
-        for field, only in (("rate_function", "clip"), ("loss", "squared_error")):
-            if network.get(field, only) != only:
-                raise SpecificationError(
-                    f"network.{field}: {self.name} has '{only}', got '{network[field]}'"
-                )
+        """Refuse what the energy does not have."""
+        self.require(network, rate_function="clip", loss="squared_error", linear_output=False)
 
     # -- the network ------------------------------------------------------------------
 

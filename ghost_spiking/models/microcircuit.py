@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._checks import Flag, NotNegative, Positive
 from ..exceptions import SpecificationError
 from ..graph import Graph, projection_name
-from ..rate_functions import LINEAR, RateFunction
 from ._language import (
     BIAS_UNIT,
     STIMULUS,
@@ -108,10 +107,6 @@ class MicrocircuitNetwork(Network):
     dendritic: Positive = 1.0
     teaching: NotNegative = 0.8
     initial_weights: MicrocircuitWeights
-
-    def rate_function_of(self, layer: int) -> RateFunction:
-        """Return rho of a layer; what is read out of the output is its potential."""
-        return LINEAR if layer == self.n_layers else super().rate_function_of(layer)
 
     def gain_of(self, layer: int) -> float:
         """Return the potential of a soma relative to the basal one, with the apical one at rest."""
@@ -275,6 +270,7 @@ top_down_post = w * rate_pre : 1 (summed)
             "network": {
                 "rate_function": "sigmoid",
                 "loss": "squared_error",
+                "linear_output": True,
                 "biases": True,
                 "feedback": "alignment",
                 "input_adaptation": adapting,
@@ -303,11 +299,8 @@ top_down_post = w * rate_pre : 1 (summed)
         }
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
-        """Refuse losses that it does not have."""
-        if network.get("loss", "squared_error") != "squared_error":
-            raise SpecificationError(
-                f"network.loss: {self.name} has 'squared_error', got '{network['loss']}'"
-            )
+        """Refuse losses that it does not have, and outputs that are not potentials."""
+        self.require(network, loss="squared_error", linear_output=True)
 
     def check(self, specification: Specification) -> None:
         """Refuse steps that are too long for the conductances."""

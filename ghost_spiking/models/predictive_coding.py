@@ -22,32 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SpecificationError
 from ..graph import Graph
-from ..rate_functions import LINEAR, RateFunction
 from ._language import Signal
 from ._once import ChangesOnce
 from ._registry import register
-from ._sections import Network
 
 if TYPE_CHECKING:
     from ..specification import Specification
 
-__all__ = ["PredictiveCoding", "PredictiveCodingNetwork"]
-
-
-class PredictiveCodingNetwork(Network):
-    """The structure of a network, as `Network`; output units are linear.
-
-    Examples
-    --------
-    >>> from ghost_spiking import Specification
-    >>> network = Specification.create(sizes=(4, 3, 2), model="predictive_coding").network
-    >>> network.rate_function_of(1).rate, network.rate_function_of(2).rate
-    ('tanh(s)', 's')
-    """
-
-    def rate_function_of(self, layer: int) -> RateFunction:
-        """Return rho of a layer: that of the output is linear."""
-        return LINEAR if layer == self.n_layers else super().rate_function_of(layer)
+__all__ = ["PredictiveCoding"]
 
 
 @register
@@ -65,7 +47,6 @@ class PredictiveCoding(ChangesOnce):
     name = "predictive_coding"
     summary = "error nodes, values that relax with the output fixed, one Hebbian change"
     citation = "Whittington & Bogacz (2017)"
-    network = PredictiveCodingNetwork
     first, second = "prediction", "inference"
     equation = "Hebbian"
 
@@ -118,6 +99,7 @@ top_down_pre = w * prediction_error_post : 1 (summed)
             "network": {
                 "rate_function": "tanh",
                 "loss": "squared_error",
+                "linear_output": True,
                 "biases": True,
                 "input_adaptation": adapting,
                 "initial_weights": {
@@ -138,11 +120,8 @@ top_down_pre = w * prediction_error_post : 1 (summed)
         }
 
     def check_given(self, graph: Graph, network: Mapping[str, Any]) -> None:
-        """Refuse losses that the energy does not have."""
-        if network.get("loss", "squared_error") != "squared_error":
-            raise SpecificationError(
-                f"network.loss: {self.name} has 'squared_error', got '{network['loss']}'"
-            )
+        """Refuse losses and outputs that the energy does not have."""
+        self.require(network, loss="squared_error", linear_output=True)
 
     def check(self, specification: Specification) -> None:
         """Refuse a first phase in which not all layers are reached."""

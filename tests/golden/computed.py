@@ -58,7 +58,9 @@ def specification(name):
 #: Fields that there were not when numbers were frozen, with the values that mean what was meant;
 #: None where all do.
 SINCE = {
-    "network": {"input_adaptation": False, "weight_bits": 0, "weight_range": 3.0},
+    "network": {
+        "input_adaptation": False, "linear_output": False, "weight_bits": 0, "weight_range": 3.0,
+    },
     "protocol": {
         "schedule": "exponential", "normalised": False, "private_feedback": False,
         "following": "none", "calibration_steps": 0, "calibration_settling": None,

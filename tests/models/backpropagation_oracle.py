@@ -58,6 +58,8 @@ class Backpropagation:
         Rates of states.
     loss : {"squared_error", "cross_entropy"}
         Cost C.
+    linear : bool
+        Whether output units are, with a squared error too.
     feedback : {"transpose", "alignment"}
         What sends errors down.
     beta : float
@@ -67,7 +69,7 @@ class Backpropagation:
     """
 
     def __init__(self, W, b=None, B=None, *, rho="sigmoid", loss="squared_error",
-                 feedback="transpose", beta=1.0, eta=0.1):  # fmt: skip
+                 feedback="transpose", beta=1.0, eta=0.1, linear=False):  # fmt: skip
         self.W = {key: np.array(matrix, float) for key, matrix in W.items()}
         self.b = {layer: np.array(bias, float) for layer, bias in (b or {}).items()}
         self.B = {key: np.array(matrix, float) for key, matrix in (B or {}).items()}
@@ -79,6 +81,7 @@ class Backpropagation:
         if feedback not in ("transpose", "alignment"):
             raise ValueError(f"feedback {feedback!r}")
         self.loss, self.feedback = loss, feedback
+        self.linear = linear or loss == "cross_entropy"
         self.beta, self.eta = beta, eta
         #: Responses to the last mini-batch, before its change.
         self.response = None
@@ -91,7 +94,7 @@ class Backpropagation:
             for (k, target), W in self.W.items():
                 if target == l:
                     s[l] = s[l] + r[k] @ W.T
-            linear = l == self.L and self.loss == "cross_entropy"
+            linear = l == self.L and self.linear
             r[l] = s[l] if linear else self.rho(s[l])
         return s, r
 
@@ -110,7 +113,8 @@ class Backpropagation:
         if self.loss == "cross_entropy":
             found = {self.L: y - np.exp(log_softmax(s[self.L]))}
         else:
-            found = {self.L: (y - r[self.L]) * self.rho_prime(s[self.L])}
+            slope = 1.0 if self.linear else self.rho_prime(s[self.L])
+            found = {self.L: (y - r[self.L]) * slope}
         for k in sorted(self.sizes, reverse=True):
             if k == self.L:
                 continue

@@ -19,7 +19,7 @@ from .predictive_coding_oracle import PredictiveCoding
 def ghosts(specification, weights, images, labels, order):
     """Run the oracle of ghost networks; give the weights by projection, and the last rates."""
     oracle = oracle_of(specification, weights)
-    targets = np.eye(specification.network.sizes[-1])[labels]
+    targets = np.eye(specification.network.sizes[-1])[labels] if labels.ndim == 1 else labels
     oracle.run(images / 255, targets, order, specification.protocol.batch_size)
     after = {}
     for name in weights:
@@ -52,7 +52,7 @@ def by_projection(W, b):
 
 def learn(oracle, specification, images, labels, order):
     """Let an oracle learn what the network has learned."""
-    targets = np.eye(specification.network.sizes[-1])[labels]
+    targets = np.eye(specification.network.sizes[-1])[labels] if labels.ndim == 1 else labels
     oracle.run(images / 255, targets, order, specification.protocol.batch_size)
 
 
@@ -85,6 +85,7 @@ def backpropagation(specification, weights, images, labels, order):
         feedback or None,
         rho=network.rate_function,
         loss=network.loss,
+        linear=network.linear_output,
         feedback=network.feedback,
         beta=specification.protocol.beta,
         eta=eta,

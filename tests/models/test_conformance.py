@@ -56,6 +56,19 @@ def test_agrees_with_its_oracle(model, engine, device, batch, hidden):
         assert not np.array_equal(weights[projection.name], case[1][projection.name])
 
 
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "equilibrium_propagation"])
+@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
+def test_learns_targets_in_place_of_classes(model, device):
+    specification, weights, images, _, order = make(model, 4)
+    specification = specification.replace(linear_output=True)
+    shape = len(images), specification.network.sizes[-1]
+    targets = np.random.default_rng(3).normal(size=shape)
+    case = specification, weights, images, targets, order
+    assert_close(simulate(*case, device=device)[0], ORACLES[model](*case))
+    probe = Probe(specification, images, targets, adaptation=None)
+    assert probe.measure(weights).error_angle
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_order_of_hidden_units_makes_no_difference(model):
     """Any population of units that the layout lists may be permuted."""

@@ -40,7 +40,7 @@ class Oracle:
                  prediction_steps=12, nudging_steps=8, eta=None, rho="sigmoid", softmax=False,
                  dale=False, intact=None, ghost_delay=0, ghost_onset=0, feedforward_onset=0,
                  ghost_rate=0.5, normalised=(), private=False,
-                 following="none", calibration=None):  # fmt: skip
+                 following="none", calibration=None, linear=False):  # fmt: skip
         self.edges, self.model, self.biases = edges, model, biases
         self.L = max(l for _, l in edges)
         self.back = [(i, j) for i, j in edges if i > 0]
@@ -48,6 +48,8 @@ class Oracle:
         # hidden layer -> transpose, alignment, reconstruction or mirror
         self.feedback = feedback or dict.fromkeys({i for i, _ in self.back}, "transpose")
         self.k, self.beta, self.softmax = k, beta, softmax
+        # whether output units are, which those of a softmax always are
+        self.linear = linear or softmax
         self.prediction_steps, self.nudging_steps = prediction_steps, nudging_steps
         self.eta = eta  # by the name of a matrix, then by connection or layer
         self.rho, self.rho_prime = RATE_FUNCTIONS[rho]
@@ -86,15 +88,15 @@ class Oracle:
     def rate(self, l):
         if l == 0:
             return self.x
-        rate = self.s[l] if self.softmax and l == self.L else self.rho(self.s[l])
+        rate = self.s[l] if self.linear and l == self.L else self.rho(self.s[l])
         return rate + self.z[l] if self.z else rate
 
     def slope(self, l):
-        linear = self.softmax and l == self.L
+        linear = self.linear and l == self.L
         return np.ones_like(self.s[l]) if linear else self.rho_prime(self.s[l])
 
     def ghost_rate_of(self, l):
-        linear = self.softmax and l == self.L and self.model == "MA"
+        linear = self.linear and l == self.L and self.model == "MA"
         rate = self.g[l] if linear else self.rho(self.g[l])
         return (rate + self.z[l] if self.z else rate) * self.intact.get(l, 1.0)
 
@@ -253,8 +255,9 @@ class Oracle:
 class Perceptron:
     """The feedforward network with the same weights, and backpropagation through it."""
 
-    def __init__(self, edges, weights, rho="sigmoid", softmax=False):
+    def __init__(self, edges, weights, rho="sigmoid", softmax=False, linear=False):
         self.edges, self.w, self.softmax = edges, weights, softmax
+        self.linear = linear or softmax
         self.L = max(l for _, l in edges)
         self.rho, self.rho_prime = RATE_FUNCTIONS[rho]
 
@@ -263,7 +266,7 @@ class Perceptron:
         for l in range(1, self.L + 1):
             drive = sum(self.rate[i] @ self.w["W_f"][i, j].T for i, j in self.edges if j == l)
             self.s[l] = drive + self.w["b_W"][l][:, 0]
-            linear = self.softmax and l == self.L
+            linear = self.linear and l == self.L
             self.rate[l] = self.s[l] if linear else self.rho(self.s[l])
         return self.s
 
@@ -278,7 +281,7 @@ class Perceptron:
         self.forward(x)
         L = self.L
         error = {L: y - (softmax(self.s[L]) if self.softmax else self.rate[L])}
-        delta = {L: error[L] * (1 if self.softmax else self.rho_prime(self.s[L]))}
+        delta = {L: error[L] * (1 if self.linear else self.rho_prime(self.s[L]))}
         for l in range(L - 1, 0, -1):
             error[l] = sum(delta[j] @ self.w["W_f"][i, j] for i, j in self.edges if i == l)
             delta[l] = error[l] * self.rho_prime(self.s[l])

@@ -75,6 +75,7 @@ def oracle_of(spec, weights, seed=0):
         eta=eta,
         rho=network.rate_function,
         softmax=network.loss == "cross_entropy",
+        linear=network.linear_output,
         dale=network.dale,
         intact={
             int(name.split(".")[0].removeprefix("ghost_")): values
@@ -121,7 +122,7 @@ def normalised(specification):
     hidden = network.rate_function == "softplus" or specification.protocol.private_feedback
     top = network.n_layers
     found = [(kind, layer) for kind in "sg" for layer in range(1, top) if hidden]
-    linear = network.loss == "cross_entropy" and network.model == "MA"
+    linear = (network.loss == "cross_entropy" or network.linear_output) and network.model == "MA"
     return found + [("g", top)] * (linear or hidden)
 
 
@@ -154,7 +155,7 @@ def make(batch, hidden=(7, 5), model="MA", seed=0, **fields):
 
 def expected(spec, weights, images, labels, order, record=None):
     oracle = oracle_of(spec, weights)
-    targets = np.eye(spec.network.sizes[-1])[labels]
+    targets = np.eye(spec.network.sizes[-1])[labels] if labels.ndim == 1 else labels
     winners = oracle.run(images / 255, targets, order, spec.protocol.batch_size, record=record)
     return oracle, winners
 
@@ -191,6 +192,23 @@ def test_runtime_agrees_with_oracle(engine, batch, model, feedback, hidden):
     assert_agreement(engine, make(batch, hidden, model, feedback=feedback))
 
 
+@pytest.mark.parametrize("fields", [{"linear_output": True}, {}, {"loss": "cross_entropy"}])
+@pytest.mark.parametrize("model", ["MA", "MB"])
+@pytest.mark.parametrize(
+    ("engine", "device", "batch"),
+    [(engine, "numpy", batch) for engine, batch in ENGINES] + [("dense", "cpp_standalone", 4)],
+)
+def test_targets_in_place_of_classes_agree_with_oracle(engine, device, batch, model, fields):
+    rates = {"feedforward": 0.2}
+    spec, weights, images, _, order = make(batch, model=model, learning_rates=rates, **fields)
+    rng = np.random.default_rng(5)
+    targets = rng.normal(size=(11, 4)) if "linear_output" in fields else rng.random((11, 4))
+    targets /= targets.sum(axis=1, keepdims=True) if "loss" in fields else 1
+    sim = Simulation(spec, engine=engine, device=device, precision="float64", weights=weights)
+    sim.present(images, targets, order=order)
+    assert_weights(sim.weights, expected(spec, weights, images, targets, order)[0], 1e-10)
+
+
 SKIPPING = [[0, 1], [1, 2], [0, 2], [2, 3], [1, 3]]
 OPTIONS = {
     "no biases": {"biases": False},
@@ -211,6 +229,8 @@ OPTIONS = {
     "cross-entropy, normalised": {"loss": "cross_entropy", "normalised": True},
     "expression": {"rate_function": "s / (1 + abs(s))"},
     "cross-entropy": {"loss": "cross_entropy"},
+    "linear output": {"linear_output": True},
+    "linear output, normalised": {"linear_output": True, "normalised": True},
     "copy": {"following": "copy"},
     "local": {"following": "local"},
     "copy, everything": {

@@ -21,6 +21,7 @@ from .test_engines import SKIPPING, by_symbol
         ((8, 7, 6), {}),
         ((8, 7), {"connections": SKIPPING}),
         ((8, 7), {"loss": "cross_entropy"}),
+        ((8, 7), {"linear_output": True}),
     ],
 )
 def test_nudged_error_is_the_gradient(engine, hidden, options, record_property, capsys):
@@ -41,8 +42,13 @@ def test_nudged_error_is_the_gradient(engine, hidden, options, record_property, 
     rng = np.random.default_rng(4)
     images = rng.integers(0, 256, (n, 9)).astype(np.uint8)
     labels = rng.integers(0, 4, n)
-    perceptron = Perceptron(spec.network.connections, by_symbol(weights), softmax=softmax)
-    reference, _ = perceptron.backpropagate(images / 255, np.eye(4)[labels])
+    linear = spec.network.linear_output
+    perceptron = Perceptron(
+        spec.network.connections, by_symbol(weights), "sigmoid", softmax, linear
+    )
+    targets = rng.normal(size=(n, 4)) if linear else np.eye(4)[labels]
+    reference, _ = perceptron.backpropagate(images / 255, targets)
+    labels = targets if linear else labels
     sim = Simulation(spec, engine=engine, device="numpy", precision="float64", weights=weights)
     assert isinstance(sim.brian.stimulus, ClampedInput)
     errors = {layer: [] for layer in range(1, len(hidden) + 1)}

@@ -40,10 +40,11 @@ _MNIST = 88.0
 #: The standard deviation of what units of the first layer receive from it at the start, with a
 #: gain of 1 and 500 units.
 _DRIVE = 0.37
-#: Images after which the rates of W^f have halved.
-_IMAGES = 600_000
 #: Rate of rules of ghosts that are relative to the power of rates: stable below 4 if dt is tau / 2.
 _NORMALISED = 1.5
+#: How much smaller steps of W^f are where errors have no bounds, unlike those of a softmax: for
+#: linear outputs with a squared error, and targets that vary by about 1.
+_UNBOUNDED = 0.05
 #: The part of a mirrored W^b that a step replaces.
 _MIRROR = 0.003
 #: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
@@ -101,7 +102,10 @@ class _Defaults:
         self.protocol = protocol
         self.rates = protocol.get("learning_rates", {})
         self.deep = len(graph.feedback_sources) > 1
-        self.softmax = network.get("loss") == "cross_entropy"
+        # Units of the output have no bounds: those of a softmax, or for targets of any size.
+        softmax = network.get("loss") == "cross_entropy"
+        self.linear = softmax or network.get("linear_output", False)
+        self.unbounded = _UNBOUNDED if self.linear and not softmax else 1.0
         feedback = network.get("feedback", ("transpose",))
         self.aligning = all(mode == "alignment" for mode in feedback)
         self.mirrors = "mirror" in feedback
@@ -121,16 +125,16 @@ class _Defaults:
         self.batch = protocol.get("batch_size", 100 if paired or self.private else 1)
         self.noise = max(1.0, 100 / self.batch) ** 0.5
         self.normalised = protocol.get("normalised", self.adapting)
-        # Ghosts that follow can do so as fast as W^f learns. Those of a softmax, which the paper
+        # Ghosts that follow can do so as fast as W^f learns. Those of linear units, which the paper
         # does not have, would have states without bounds to imitate.
-        suited = paired and self.adapting and (self.deep or self.softmax)
+        suited = paired and self.adapting and (self.deep or self.linear)
         self.following = protocol.get("following", "copy" if suited else "none")
         self.follows = self.following != "none"
         self.calibrates = protocol.get("calibration_steps", int(self.mirrors)) > 0
         self.copies = (
             paired
             and not self.calibrates
-            and (self.deep or self.softmax or not self.positive or self.follows)
+            and (self.deep or self.linear or not self.positive or self.follows)
             and network.get("dale") is not True
         )
         n_ghosts = (100,) * len(graph.feedback_sources)
@@ -178,7 +182,7 @@ class _Defaults:
             "ghost_onset": 0,
             # W^f waits until ghosts that start at random are calibrated, and W^b has turned to it.
             "feedforward_onset": waits,
-            "half_life": max(1, _IMAGES // self.batch) if self.adapting else 0,
+            "half_life": "auto" if self.adapting else 0,
             "schedule": "inverse_time" if self.adapting else "exponential",
             "normalised": self.adapting,
             "following": self.following,
@@ -206,7 +210,7 @@ class _Defaults:
         """Return the strength of nudging."""
         if self.follows:  # errors are exact if it is small; those that infer them need more
             return 0.03 if self.following == "copy" else 0.7
-        return 1.0 if self.softmax else 3.0
+        return 1.0 if self.linear else 3.0
 
     def presented(self) -> float:
         """Return by how much a presentation nudges, relative to beta 1 for 20 steps of tau / 2."""
@@ -233,11 +237,11 @@ class _Defaults:
             gain = 2.0
         else:
             gain = 0.3 if last and self.paired else 1.0
-        small = self.softmax and self.paired  # errors of a softmax want larger weights
+        small = self.linear and self.paired  # errors of linear units want larger weights
         n_inputs, n_units = self.sizes[0], self.sizes[post]
         if pre == 0 and self.adapting:
             # As much drive as units of any number have from MNIST.
-            drive = max(_DRIVE * gain, 1.0 * self.softmax)
+            drive = max(_DRIVE * gain, 1.0 * self.linear)
             return drive * ((n_inputs + n_units) / (2 * n_inputs)) ** 0.5
         if pre == 0 and small:
             # Units see few features as well as many: their states vary by about 1.
@@ -281,11 +285,11 @@ class _Defaults:
         """Return the rate of W^f."""
         if self.follows:
             rate = self._hebbian_followed(pre, post)
-        elif self.softmax and self.paired and (pre == 0 or post == self.graph.n_layers):
-            rate = self._hebbian_softmax(pre, post)
+        elif self.linear and self.paired and (pre == 0 or post == self.graph.n_layers):
+            rate = self._hebbian_linear(pre, post)
         else:
             rate = self._hebbian_paper(pre, post)
-        return rate * self.steepness / self.noise
+        return rate * self.steepness * self.unbounded / self.noise
 
     def _hebbian_followed(self, pre: int, post: int) -> float:
         """Where ghosts follow: a presentation moves W^f as far whatever beta and its length."""
@@ -293,12 +297,12 @@ class _Defaults:
         if pre == 0:
             return first * (_MNIST * self._per_input() if self.adapting else 1.0)
         if post == self.graph.n_layers:
-            rate = last * (0.1 if self.softmax else 1.0)
+            rate = last * (0.1 if self.linear else 1.0)
         else:
-            rate = between * (0.3 if self.softmax else 1.0)
+            rate = between * (0.3 if self.linear else 1.0)
         return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5)
 
-    def _hebbian_softmax(self, pre: int, post: int) -> float:
+    def _hebbian_linear(self, pre: int, post: int) -> float:
         """By the paper's rules in MA: nothing bounds the linear outputs that a step moves."""
         if pre == 0 and self.adapting:
             return 500.0 * self._per_input() * self._between() * (0.3 if self.grows else 1.0)
@@ -343,9 +347,11 @@ class _Defaults:
         below = self.graph.below(post)
         if self._normalises(pre):
             return _NORMALISED / len(below) / self.noise
-        # In small layers all units may be active at once.
-        small = any(self.sizes[layer] < 100 for layer in self.graph.feedback_targets)
-        rate = (2.5 if self.deep or small else 4.0) * self.squares
+        # In small layers all units may be active at once, and where many classes drive them.
+        crowded = self.sizes[-1] > 10 or any(
+            self.sizes[layer] < 100 for layer in self.graph.feedback_targets
+        )
+        rate = (2.5 if self.deep or crowded else 4.0) * self.squares
         # Adapted inputs have a mean square of 1, other rates of about 1/4.
         weights = {0: 4 if self.adapting else 1}
         return rate / sum(self.sizes[k] * weights.get(k, 1) for k in below) / self.noise
@@ -353,14 +359,14 @@ class _Defaults:
     def cancellation(self, pre: int, post: int) -> float:
         """Return the rate of V^b, eq. (4) and (6)."""
         above = self.graph.above(pre)
-        linear = self.softmax and self.paired and post == self.graph.n_layers
+        linear = self.linear and self.paired and post == self.graph.n_layers
         if self._normalises(post, linear):
             rate = _NORMALISED / len(above)
         else:
             rate = 20.0 if self.positive else 5.0
             if self.paired:
                 rate = 4.0 if self.deep else 2.0
-            if self.softmax and (self.paired or self.positive):  # linear outputs have no bounds
+            if self.linear and (self.paired or self.positive):  # linear outputs have no bounds
                 rate /= 4
             n_ghosts = dict(zip(self.graph.feedback_sources, self.ghosts, strict=True))
             rate *= self.squares / sum(n_ghosts[layer] for layer in above)

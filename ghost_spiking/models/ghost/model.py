@@ -88,6 +88,13 @@ class GhostModel(GhostProjections, Model):
         """Return values for what is left out, see `Model.defaults`."""
         return defaults(self.paired, graph, network, protocol)
 
+    def for_training(self, specification: Specification, n_images: int) -> Specification:
+        """Return the specification with its half-life, see `Model.for_training`."""
+        protocol: Any = specification.protocol
+        if protocol.half_life != "auto":
+            return specification
+        return specification.replace(half_life=protocol.half_life_for(n_images))
+
     def spiking_defaults(self, graph: Graph, spikes: Spikes) -> dict[str, Any]:
         """Return values for random spikes, see `Model.spiking_defaults`.
 
@@ -320,7 +327,9 @@ class GhostModel(GhostProjections, Model):
             rows["ghosts learn from"] = f"mini-batch {protocol.ghost_onset} on"
         if protocol.feedforward_onset:
             rows["W^f learns from"] = f"mini-batch {protocol.feedforward_onset} on"
-        if protocol.half_life:
+        if protocol.half_life == "auto":
+            rows["rates of W^f"] = "fall as 1 / age, from when on depends on the number of images"
+        elif protocol.half_life:
             time = f"{protocol.half_life} mini-batches"
             rows["rates of W^f"] = (
                 f"fall to half in {time}, as 1 / age"

@@ -56,7 +56,7 @@ class GhostPopulations(GhostEquations):
                 "ghost_delay": protocol.ghost_delay,
                 "ghost_onset": protocol.ghost_onset,
                 "feedforward_onset": protocol.feedforward_onset,
-                "decay": (1 if inverse else np.log(2)) / (protocol.half_life or np.inf),
+                "decay": (1 if inverse else np.log(2)) / (protocol.half_life_for() or np.inf),
             }
             | (
                 {

@@ -11,6 +11,10 @@ from .._sections import InitialWeights, LearningRates, Network, Protocol
 __all__ = ["GhostInitialWeights", "GhostLearningRates", "GhostNetwork", "GhostProtocol"]
 
 
+#: Images of MNIST.
+_USUAL = 60_000
+
+
 class GhostInitialWeights(InitialWeights):
     """How weights start: gains on the Glorot-uniform bound sqrt(6 / (fan_in + fan_out)).
 
@@ -158,9 +162,10 @@ class GhostProtocol(Protocol):
     ghost_onset, feedforward_onset : int
         Presentations (mini-batches) at the beginning of training in which ghosts, or W^f,
         do not learn.
-    half_life : int
+    half_life : int or "auto"
         Presentations after which the learning rates of W^f have halved, 0 for constant rates.
-        Ghosts go on learning, and catch up.
+        Ghosts go on learning, and catch up. With "auto" it is chosen when a training begins, for
+        the number of its images: ten times all of 60,000, in proportion to the power 3/4 of that.
     schedule : {"exponential", "inverse_time"}
         How they fall: by half in each half-life; or not at all for half of one, and from then on
         in inverse proportion to the number of presentations, which suits any number of epochs.
@@ -197,7 +202,7 @@ class GhostProtocol(Protocol):
     ghost_delay: Whole
     ghost_onset: Whole
     feedforward_onset: Whole
-    half_life: Whole
+    half_life: Whole | Literal["auto"]
     schedule: Literal["exponential", "inverse_time"]
     normalised: Flag
     following: Literal["none", "copy", "local"]
@@ -207,3 +212,19 @@ class GhostProtocol(Protocol):
     private_feedback: Flag
     ghost_rate: Number
     learning_rates: GhostLearningRates
+
+    def half_life_for(self, n_images: int = _USUAL) -> int:
+        """Return the half-life for a training with so many images.
+
+        Examples
+        --------
+        >>> from ghost_spiking import Specification
+        >>> protocol = Specification.create(sizes=(784, 500, 10)).protocol
+        >>> protocol.half_life, protocol.half_life_for(60_000), protocol.half_life_for(5000)
+        ('auto', 6000, 930)
+        """
+        if self.half_life != "auto":
+            return self.half_life
+        # Small sets are seen more often, but in fewer mini-batches.
+        images = 10 * _USUAL * (n_images / _USUAL) ** 0.75
+        return max(1, int(images) // self.batch_size)

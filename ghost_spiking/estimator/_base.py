@@ -1,4 +1,4 @@
-"""`GhostClassifier`: ghost networks for scikit-learn."""
+"""What estimators for scikit-learn share: samples, networks, fits that fail or are interrupted."""
 
 from __future__ import annotations
 
@@ -8,35 +8,40 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from tqdm.auto import tqdm
 
-from ._checks import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, check, plain
-from ._samples import dense, in_order, repeated, weights_of
-from ._scaling import Scaling, Transformed
-from .adaptation import Adaptation
-from .callbacks import EarlyStopping
-from .datasets import Dataset
-from .exceptions import DataError, DivergenceError, SpecificationError
-from .simulation import Device, Simulation
-from .specification import Specification
-from .training import Epoch, Training, scores
+from .._checks import Count, Flag, Fraction, NotNegative, Positive, Section, Whole, check, plain
+from .._samples import dense, in_order, repeated, weights_of
+from .._scaling import Scaling, Transformed
+from ..adaptation import Adaptation
+from ..callbacks import EarlyStopping
+from ..datasets import Dataset
+from ..exceptions import DataError, DivergenceError, SpecificationError
+from ..simulation import Device, Simulation
+from ..specification import Specification
+from ..training import Epoch, Training
 
-__all__ = ["GhostClassifier"]
+__all__ = ["GhostEstimator", "Options"]
 
 
-class _Options(Section):
-    """The parameters that are not part of a specification."""
+class Options(Section):
+    """The parameters that are not part of a specification.
+
+    Examples
+    --------
+    >>> from ghost_spiking.estimator._base import Options
+    >>> "epochs" in Options.model_fields
+    True
+    """
 
     epochs: Count
     learning_rate: Positive
     fields: dict[str, Any] | None
     scale: Any
-    class_weight: Any
     tol: NotNegative | None
     early_stopping: Flag
     validation_fraction: Annotated[Fraction, Field(gt=0)]
@@ -46,106 +51,25 @@ class _Options(Section):
     verbose: Flag | Whole
 
 
-class GhostClassifier(ClassifierMixin, BaseEstimator):
-    """A ghost network as a scikit-learn classifier.
+class GhostEstimator(BaseEstimator):
+    """What estimators of all kinds of targets share; the parameters are theirs.
 
-    Parameters
-    ----------
-    hidden_layer_sizes : sequence of int, optional
-        Units of each hidden layer.
-    model : str or class, optional
-        Name of a model, such as ``"MA"`` or ``"MB"``, or a class of your own; see
-        `ghost_spiking.models`.
-    feedback : str or sequence of str, optional
-        ``transpose``, ``alignment`` or ``reconstruction``, for all hidden layers or for each.
-    ghosts : int or sequence of int, optional
-        Ghosts per layer (MB only).
-    rate_function : str, optional
-        rho, see `ghost_spiking.specification.Network`.
-    loss : {"squared_error", "cross_entropy"}, optional
-        What is minimised.
-    epochs : int, optional
-        How often all samples are presented.
-    batch_size : int, optional
-        Samples that share their weight changes; all of them, if there are fewer.
-    beta : float, optional
-        Strength of the nudging; by default chosen for the network.
-    learning_rate : float, optional
-        Factor on the learning rates of W^f that are chosen for the network.
-    fields : mapping, optional
-        Any other fields of a specification, as for `Specification.create`; for instance
-        ``{"dale": True, "learning_rates": {"ghost_feedback": 0.1}}``.
-    scale : bool or transformer, optional
-        How features become rates. With True each is mapped to rates between 0 and 1, by the range
-        of its values without outliers; rates of outliers lie beyond, between -1 and 2. Samples
-        of a further `partial_fit`, or `fit` with `warm_start`, may widen the ranges. What was
-        learned before then means something else until it has been learned anew, so it is best to
-        begin with samples of all kinds. A feature that is always the same has rate 0.
-        With False, features are shown as they are, and input units adapt to their mean and common
-        contrast (unless ``fields`` switches `input_adaptation` off: then they are rates).
-        A transformer of scikit-learn, such as ``RobustScaler()`` or ``QuantileTransformer()``, is
-        fitted to the samples and does it instead.
-    class_weight : mapping, "balanced" or None, optional
-        Weight of each class, by label; "balanced" makes all classes count the same.
-    tol : float, optional
-        With `early_stopping`, by how much the accuracy has to rise, as a fraction, to count as a
-        rise. Without, training ends when the loss has not fallen by as much for `patience` epochs;
-        None: never.
-    early_stopping : bool, optional
-        Whether to hold out samples, and to stop and go back when their accuracy has not
-        risen for `patience` epochs.
-    validation_fraction : float, optional
-        Fraction of the samples to hold out.
-    patience : int, optional
-        Epochs to wait.
-    warm_start : bool, optional
-        Whether `fit` goes on with the weights of the last fit. Parameters of learning and of
-        the protocol may change in between (`epochs`, `learning_rate`, `batch_size`, `beta`, ...);
-        the network, its labels and `scale` may not. `random_state` counts only at the start.
-    device : {"cpp_standalone", "cython", "numpy"}, optional
-        A compiled program, or Brian2's runtime mode, which needs no compiler and is slower.
-    random_state : int, RandomState or None, optional
-        Decides on initial weights, the order of samples and those held out.
-    verbose : bool, optional
-        Whether to show progress.
-
-    Attributes
-    ----------
-    classes_ : array, shape (n_classes,)
-        Labels.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : array of str
-        Their names, if there are any.
-    specification_ : Specification
-        The network.
-    weights_ : dict of array
-        Its weights, by projection, in the paper's shapes.
-    history_ : list of Epoch
-        What is known of each epoch; accuracies under ``test`` are those of samples held out.
-    loss_curve_ : list of float
-        Mean loss while learning, of each epoch.
-    validation_scores_ : list of float or None
-        Accuracy on the samples held out after each epoch; None without `early_stopping`.
-    best_score_ : float or None
-        The largest of these.
-    n_iter_ : int
-        Number of whole epochs; after Ctrl-C, `weights_` may have learned from part of another.
+    A subclass says what targets are: see the section on targets.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> from ghost_spiking import GhostClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = GhostClassifier((20,), device="numpy", random_state=0).fit(X, y)
-    >>> classifier.predict(X[:1])
-    array([0])
+    >>> from ghost_spiking import GhostClassifier, GhostRegressor
+    >>> from ghost_spiking.estimator._base import GhostEstimator
+    >>> issubclass(GhostClassifier, GhostEstimator), issubclass(GhostRegressor, GhostEstimator)
+    (True, True)
     """
 
     #: The network that has learned, for predictions: to make one takes longer than to ask it.
     _kept: Simulation | None = None
     #: Those that earlier versions have saved did not adapt.
     _adaptation: Adaptation | None = None
+    #: Where there are no classes.
+    class_weight: Any = None
 
     def __init__(
         self,
@@ -155,14 +79,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         feedback: str | Sequence[str] = "transpose",
         ghosts: int | Sequence[int] | None = None,
         rate_function: str = "sigmoid",
-        loss: str = "squared_error",
         epochs: int = 50,
         batch_size: int = 20,
         beta: float | None = None,
         learning_rate: float = 1.0,
         fields: Mapping[str, Any] | None = None,
         scale: Any = True,
-        class_weight: Mapping[Any, float] | str | None = None,
         tol: float | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -177,14 +99,12 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self.feedback = feedback
         self.ghosts = ghosts
         self.rate_function = rate_function
-        self.loss = loss
         self.epochs = epochs
         self.batch_size = batch_size
         self.beta = beta
         self.learning_rate = learning_rate
         self.fields = fields
         self.scale = scale
-        self.class_weight = class_weight
         self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -194,6 +114,39 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    # -- targets ----------------------------------------------------------------------
+
+    @property
+    def _n_outputs(self) -> int:
+        """Return the number of output units."""
+        raise NotImplementedError
+
+    def _check_targets(self, y: np.ndarray) -> np.ndarray:
+        """Return targets as an array, or refuse them."""
+        raise NotImplementedError
+
+    def _numbers(self, y: np.ndarray) -> np.ndarray:
+        """Return numbers in whose order samples are put that have the same features."""
+        raise NotImplementedError
+
+    def _meet(self, y: np.ndarray, chosen: np.ndarray) -> None:
+        """Begin with these targets, of which the chosen ones are learned."""
+        raise NotImplementedError
+
+    def _labels(self, y: np.ndarray) -> np.ndarray:
+        """Return what a `Dataset` has as labels."""
+        raise NotImplementedError
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Return what samples that are held out have as often as all."""
+        return None
+
+    def _network_fields(self) -> dict[str, Any]:
+        """Return fields of a specification that parameters or the kind of targets choose."""
+        raise NotImplementedError
+
+    # -- learning ---------------------------------------------------------------------
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -202,7 +155,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a network.
 
-        The order of samples does not matter. A fit that fails leaves the classifier what it was.
+        The order of samples does not matter. A fit that fails leaves the estimator what it was.
         After Ctrl-C it has the weights that were learned until then, and can predict and go on.
 
         Parameters
@@ -210,7 +163,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         X : array-like or sparse matrix, shape (n_samples, n_features)
             Samples; sparse ones are made dense.
         y : array-like, shape (n_samples,)
-            Labels of any type.
+            Labels or targets, see the class.
         sample_weight : array-like, shape (n_samples,), optional
             How much each sample counts: whole numbers as so many of the same; others as how often
             each is presented, relative to the others, in epochs of as many presentations as there
@@ -218,7 +171,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        GhostClassifier
+        self
             This object.
 
         Raises
@@ -235,7 +188,7 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         new = copy(self)
         X, y, weights = new._samples(options, X, y, sample_weight, reset=not again)
         chosen, _ = repeated(weights, len(X))
-        new._prepare(options, X[chosen], None if again else np.unique(y))
+        new._prepare(options, X, chosen, None if again else y)
         held_out = None
         if options.early_stopping:
             rest, held = self._hold_out(options, y, weights, new._seed)
@@ -246,131 +199,87 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         self._learn(new, options, samples, weights, held_out, options.epochs)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Present samples once more, or for the first time.
-
-        As with `fit`, what fails leaves the classifier what it was.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, n_features)
-            Samples; they may widen the ranges of features, see `scale`.
-        y : array-like, shape (n_samples,)
-            Labels.
-        classes : array-like, optional
-            All labels that there will be; by default those of the first call.
-        sample_weight : array-like, shape (n_samples,), optional
-            As for `fit`.
-
-        Returns
-        -------
-        GhostClassifier
-            This object.
-        """
+    def _present_once(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """Do what `partial_fit` does; `classes` are all that there will be."""
         options = self._options()
         if options.early_stopping:
             raise SpecificationError(
                 "early_stopping: partial_fit presents all its samples and holds none out; use fit, "
                 "or early_stopping=False"
             )
-        if options.class_weight == "balanced":
-            raise SpecificationError(
-                "class_weight: partial_fit does not know how many samples of each class will come, "
-                "so it can't balance them; give a weight for each class"
-            )
         first = not hasattr(self, "weights_")
         new = copy(self)
         X, y, weights = new._samples(options, X, y, sample_weight, reset=first)
-        if (
-            not first
-            and classes is not None
-            and not np.array_equal(self.classes_, np.unique(classes))
-        ):
-            raise ValueError(
-                f"classes: must be the same in all calls, {self.classes_} at first, got {classes}"
-            )
         chosen, weights = repeated(weights, len(X))
-        known = np.unique(y if classes is None else classes) if first else None
-        X, y = X[chosen], y[chosen]
-        new._prepare(options, X, known)
-        self._learn(new, options, new._dataset(X, y), weights, None, 1)
+        known = y if classes is None else classes
+        new._prepare(options, X, chosen, known if first else None)
+        # Nobody knows how many will come: as many as MNIST has, say.
+        new.specification_ = new.specification_.for_training(60_000)
+        self._learn(new, options, new._dataset(X[chosen], y[chosen]), weights, None, 1)
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the labels of samples, shape (n_samples,)."""
-        responses = self._respond(X)
-        return self.classes_[responses.argmax(axis=1)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, shape (n_samples, n_classes).
-
-        With cross-entropy it is the softmax. With squared error it is the rate of the class's
-        output unit over the sum of all: these are no calibrated probabilities.
-        """
-        responses = self._respond(X)  # refuses what is not fitted
-        found = scores(self.specification_, responses)
-        if self.specification_.network.loss == "cross_entropy":
-            return found
-        # rates of some rate functions may be negative, and all of them may be zero
-        found = np.maximum(found, 0) + 1e-12
-        return found / found.sum(axis=1, keepdims=True)
 
     # -- internals --------------------------------------------------------------------
 
-    def _options(self) -> _Options:
-        names = _Options.model_fields
-        options: _Options = check(
-            "GhostClassifier", {name: getattr(self, name) for name in names}, _Options
+    def _options(self) -> Options:
+        names = Options.model_fields
+        options: Options = check(
+            type(self).__name__, {name: getattr(self, name) for name in names}, Options
         )
-        scale, weight = options.scale, options.class_weight
+        scale = options.scale
         if not isinstance(scale, bool) and (
             isinstance(scale, type) or not (hasattr(scale, "fit") and hasattr(scale, "transform"))
         ):
             raise SpecificationError(
-                "GhostClassifier.scale: needs True, False, or a transformer of scikit-learn such "
-                f"as RobustScaler(), got {self.scale!r}"
-            )
-        if not (weight is None or weight == "balanced" or isinstance(weight, Mapping)):
-            raise SpecificationError(
-                "GhostClassifier.class_weight: needs 'balanced', or a mapping from labels to "
-                f"weights, got {self.class_weight!r}"
+                f"{type(self).__name__}.scale: needs True, False, or a transformer of scikit-learn "
+                f"such as RobustScaler(), got {self.scale!r}"
             )
         return options
 
     def _samples(
-        self, options: _Options, X: Any, y: Any, sample_weight: Any, *, reset: bool
+        self, options: Options, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return samples, labels and weights, in an order that depends on nothing but them."""
+        """Return samples, targets and weights, in an order that depends on nothing but them."""
         X, y = validate_data(
-            self, X, y, dtype=np.float64, accept_sparse=("csr", "csc"), reset=reset
+            self,
+            X,
+            y,
+            dtype=np.float64,
+            accept_sparse=("csr", "csc"),
+            multi_output=True,
+            reset=reset,
         )
-        check_classification_targets(y)
-        X = dense(X)
-        weights = weights_of(X, y, sample_weight, options.class_weight)
-        order = in_order(X, np.unique(y, return_inverse=True)[1])
+        y = dense(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        X, y = dense(X), self._check_targets(y)
+        weights = weights_of(X, y, sample_weight, self.class_weight)
+        order = in_order(X, self._numbers(y))
         return X[order], y[order], None if weights is None else weights[order]
 
     def _hold_out(
-        self, options: _Options, y: np.ndarray, weights: np.ndarray | None, seed: int
+        self, options: Options, y: np.ndarray, weights: np.ndarray | None, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return which samples to learn, and which to judge epochs by."""
         counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
         fraction = options.validation_fraction
         try:
             rest, held = train_test_split(
-                counted, test_size=fraction, stratify=y[counted], random_state=seed
+                counted, test_size=fraction, stratify=self._strata(y[counted]), random_state=seed
             )
         except ValueError as error:
             raise SpecificationError(
                 f"early_stopping: of {len(counted)} samples, a fraction of {fraction:g} "
-                f"(validation_fraction) can't be held out with samples of every class: {error}"
+                f"(validation_fraction) can't be held out: {error}"
             ) from None
         return rest, held
 
-    def _prepare(self, options: _Options, X: np.ndarray, classes: np.ndarray | None) -> None:
-        """Begin with a new network for these classes, or go on with the one that there is."""
-        if classes is not None:
-            self.classes_ = classes
+    def _prepare(
+        self, options: Options, X: np.ndarray, chosen: np.ndarray, targets: np.ndarray | None
+    ) -> None:
+        """Begin with a new network for these targets, or go on with the one that there is."""
+        X = X[chosen]
+        if targets is not None:
+            self._meet(targets, chosen)
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self._scaling = self._scaling_of(options, X)
             self._scaled = repr(options.scale)
@@ -390,14 +299,14 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             changed.append(f"scale was {self._scaled}, is {options.scale!r}")
         if changed:
             raise SpecificationError(
-                f"GhostClassifier: {'; '.join(changed)}: weights that were learned belong to their "
-                "network, so this can't change with warm_start or partial_fit; fit without "
+                f"{type(self).__name__}: {'; '.join(changed)}: weights that were learned belong to "
+                "their network, so this can't change with warm_start or partial_fit; fit without "
                 "warm_start begins anew"
             )
         self._scaling = self._scaling.extended(X) if self._scaling else None
         self.specification_ = now
 
-    def _scaling_of(self, options: _Options, X: np.ndarray) -> Scaling | Transformed | None:
+    def _scaling_of(self, options: Options, X: np.ndarray) -> Scaling | Transformed | None:
         if isinstance(options.scale, bool):
             return Scaling.of(X) if options.scale else None
         try:
@@ -405,15 +314,14 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         except (ValueError, TypeError) as error:
             raise SpecificationError(f"scale: {options.scale!r} does not take X: {error}") from None
 
-    def _specification(self, options: _Options, n_features: int) -> Specification:
+    def _specification(self, options: Options, n_features: int) -> Specification:
         hidden = plain(self.hidden_layer_sizes)
         hidden = hidden if isinstance(hidden, (list, tuple)) else [hidden]
         chosen: dict[str, Any] = {
-            "sizes": (n_features, *hidden, len(self.classes_)),
+            "sizes": (n_features, *hidden, self._n_outputs),
             "model": self.model,
-            "rate_function": self.rate_function,
-            "loss": self.loss,
             "batch_size": self.batch_size,
+            **self._network_fields(),
         }
         # Not all models have these.
         default = isinstance(self.feedback, str) and self.feedback == "transpose"
@@ -444,14 +352,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
         return rates
 
     def _dataset(self, X: np.ndarray, y: np.ndarray) -> Dataset:
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y: labels {unknown.tolist()} are not among the classes, {self.classes_.tolist()}"
-            )
-        labels = np.searchsorted(self.classes_, y)
-        rates = self._rates(X)
-        return Dataset("samples", rates, labels, 1.0, rates.shape[1:], len(self.classes_))
+        labels, rates = self._labels(y), self._rates(X)
+        return Dataset("samples", rates, labels, 1.0, rates.shape[1:], self._n_outputs)
 
     def _simulation(self) -> Simulation:
         simulation = Simulation(
@@ -467,8 +369,8 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn(
         self,
-        new: GhostClassifier,
-        options: _Options,
+        new: Self,
+        options: Options,
         samples: Dataset,
         weights: np.ndarray | None,
         held_out: Dataset | None,
@@ -506,10 +408,11 @@ class GhostClassifier(ClassifierMixin, BaseEstimator):
             stopping.restore(training)
         self._become(new, training)
 
-    def _become(self, new: GhostClassifier, training: Training) -> None:
+    def _become(self, new: Self, training: Training) -> None:
         new._kept = training.simulation
         new.weights_ = training.simulation.weights
         new._adaptation = training.simulation.adaptation
+        new.specification_ = training.simulation.specification
         new.history_ = training.history
         new.n_iter_ = len(new.history_)
         new.loss_curve_ = [epoch.online_loss for epoch in new.history_]

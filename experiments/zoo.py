@@ -327,7 +327,8 @@ def main(quick, jobs, fashion, only):
         for fit in fits(fashion, quick)
         if fit.key not in known and re.search(only or "", f"{fit.data}; {fit.learner}")
     ]
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+    # Together, the seeds of a fit need one program.
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=SEEDS)(
         joblib.delayed(Fit.run)(fit) for fit in missing
     )
     for row in tqdm(work, total=len(missing), unit=" fits"):

@@ -120,7 +120,7 @@ def _neurons(spec: Specification, layout: Layout) -> str:
         f"Rate function: rho(s) = `{function.rate}`, rho'(s) = `{function.slope}`"
         + (
             "; output units, and those that imitate them, have rho(s) = s"
-            if spec.network.loss == "cross_entropy"
+            if spec.network.loss == "cross_entropy" or spec.network.linear_output
             else ""
         )
         + ". States start every presentation at 0. Integration: explicit Euler steps. Variables "

@@ -193,7 +193,7 @@ class Specification(Section):
         --------
         >>> from ghost_spiking import Specification
         >>> Specification.create(sizes=(64, 20, 10)).for_training(1437).protocol.half_life
-        364
+        365
         """
         return self.model.for_training(self, n_images)
 

@@ -133,9 +133,10 @@ assert not others, others
 
 
 #: Where "ghost" may stand outside models/: names of the package, of public classes, and of a
-#: parameter of the public classifier.
+#: parameter of the public estimators.
 _NAMES = re.compile(
-    r"ghost[_-]spiking(_\w+)?|GHOST_SPIKING\w*|GhostSpikingError|GhostClassifier|Ghost Units"
+    r"ghost[_-]spiking(_\w+)?|GHOST_SPIKING\w*|Ghost Units"
+    r"|Ghost(SpikingError|Classifier|Regressor|Estimator)"
 )
 
 

@@ -45,6 +45,8 @@ _NORMALISED = 1.5
 #: How much smaller steps of W^f are where errors have no bounds, unlike those of a softmax: for
 #: linear outputs with a squared error, and targets that vary by about 1.
 _UNBOUNDED = 0.05
+#: How much smaller steps of W^f are in MB with a softmax.
+_UNPAIRED_SOFTMAX = 0.15
 #: The part of a mirrored W^b that a step replaces.
 _MIRROR = 0.003
 #: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
@@ -106,6 +108,8 @@ class _Defaults:
         softmax = network.get("loss") == "cross_entropy"
         self.linear = softmax or network.get("linear_output", False)
         self.unbounded = _UNBOUNDED if self.linear and not softmax else 1.0
+        # Its V^b has much to cancel, and what it has not is an error that looks like any other.
+        self.settles = softmax and not paired
         feedback = network.get("feedback", ("transpose",))
         self.aligning = all(mode == "alignment" for mode in feedback)
         self.mirrors = "mirror" in feedback
@@ -204,6 +208,8 @@ class _Defaults:
             # Ghosts that cancel from the first step need no time to learn in: it is enough that
             # activity, and then an error, has reached all layers, in steps as long as they can be.
             return 0.8, 2 * top, 2 * top + 2
+        if self.settles:
+            return 0.8, 12 + 4 * (top - 1), 12
         return 0.5, 16 if self.deep else 12, 12
 
     def beta(self) -> float:
@@ -289,7 +295,8 @@ class _Defaults:
             rate = self._hebbian_linear(pre, post)
         else:
             rate = self._hebbian_paper(pre, post)
-        return rate * self.steepness * self.unbounded / self.noise
+        slow = _UNPAIRED_SOFTMAX if self.settles else 1.0
+        return rate * self.steepness * self.unbounded * slow / self.noise
 
     def _hebbian_followed(self, pre: int, post: int) -> float:
         """Where ghosts follow: a presentation moves W^f as far whatever beta and its length."""

@@ -136,6 +136,7 @@ class SumUpdater(DenseCodeRunner):
             order=group.order - 1 + AFTER_OTHER_SUMS,
             name=f"{synapses.name}_summed_variable_{varname}",
             variables=synapses.over_units,
+            compiled=True,
         )
 
     def update_abstract_code(self, run_namespace: Any) -> None:
@@ -166,6 +167,10 @@ class SumUpdater(DenseCodeRunner):
             "clamped": synapses._rule_updater.clamped_kwds() if clamped else None,
             "private": private,
         }
+        # Many rows are a matter of numpy's BLAS; with one, only what surrounds it takes time.
+        self._compiled = self._kwds["alone"] and not clamped and not private
+        if self._compiled and in_cython():
+            needed.remove("_rows")
         self.needed_variables = sorted(needed)
         self.abstract_code = code or {"scalars": ""}
 

@@ -474,6 +474,11 @@ class DenseSynapses(Connecting):
             )
         super().before_run(run_namespace)
 
+    def _check_for_invalid_states(self) -> None:
+        """Warn at the end of a run, as Brian2 does, but without a value for every synapse."""
+        for name in self.equations.diff_eq_names:
+            self._check_for_invalid_values(name, self.variables[name].get_value())
+
     def use_shortcut(self) -> bool:
         """Decide, when a run begins, whether the shortcuts for a clamped source are exact.
 

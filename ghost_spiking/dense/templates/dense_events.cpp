@@ -10,6 +10,7 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
 {% endif %}
 {% endmacro %}
 {% block extra_headers %}
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -36,23 +37,19 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
                 _spikes.push_back(_neuron - {{bounds[0]}});
             else
             {
-                _due.push_back(_now + _delay);
-                _waiting.push_back(_neuron - {{bounds[0]}});
+                // others may be due later, if the delay was longer
+                const auto _place = std::upper_bound(_due.begin(), _due.end(), _now + _delay);
+                _waiting.insert(_waiting.begin() + (_place - _due.begin()), _neuron - {{bounds[0]}});
+                _due.insert(_place, _now + _delay);
             }
         }
-        size_t _left = 0;
-        for (size_t _place = 0; _place < _due.size(); _place++)
+        const size_t _arrived = std::upper_bound(_due.begin(), _due.end(), _now) - _due.begin();
+        if (_arrived)
         {
-            if (_due[_place] <= _now)
-                _spikes.push_back(_waiting[_place]);
-            else
-            {
-                _due[_left] = _due[_place];
-                _waiting[_left++] = _waiting[_place];
-            }
+            _spikes.insert(_spikes.end(), _waiting.begin(), _waiting.begin() + _arrived);
+            _due.erase(_due.begin(), _due.begin() + _arrived);
+            _waiting.erase(_waiting.begin(), _waiting.begin() + _arrived);
         }
-        _due.resize(_left);
-        _waiting.resize(_left);
     }
     if (!_spikes.empty())
     {

@@ -19,7 +19,7 @@ __all__ = ["SingleRuleUpdater"]
 
 
 class SingleRuleUpdater(DenseCodeRunner):
-    """Integrates the matrices of a projection without replicas, synapse by synapse in Cython.
+    """Integrates the matrices of a projection without replicas, synapse by synapse, in compiled code.
 
     With one row there is nothing to add up, and a matrix product would only make matrices that have
     to be read again. One-sided factors are still computed once per neuron.

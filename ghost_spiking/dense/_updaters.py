@@ -17,7 +17,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
-from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython
+from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython, in_standalone
 from ._factorise import Difference, Mixed, Side, Term
 from ._plan import BLOCKS, Each, Plan, Product, product_of
 from ._single import SingleRuleUpdater
@@ -345,7 +345,7 @@ class RuleUpdater(DenseCodeRunner):
         self._products = products
         self._each = each
         self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
-        #: Does the same in Cython, for one replica, without matrices in between.
+        #: Does the same in Cython and C++, for one replica, without matrices in between.
         self._alone = SingleRuleUpdater(synapses, rules) if synapses.batch == 1 else None
         if synapses._clamped:
             self._plan_clamped(products[0])
@@ -393,7 +393,8 @@ class RuleUpdater(DenseCodeRunner):
         return {name for name in self._clamped_names.values() if name}
 
     def create_code_objects(self, run_namespace: Any) -> None:
-        if self._alone is not None and in_cython() and not self.group.use_shortcut():
+        compiled = in_standalone() or in_cython()
+        if self._alone is not None and compiled and not self.group.use_shortcut():
             self._alone.create_code_objects(run_namespace)
             self.code_objects[:] = self._alone.code_objects
         else:

@@ -17,6 +17,7 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
 {% endblock %}
 
 {% block maincode %}
+{% if waiting %}
     static std::vector<int32_t> _spikes;
     _spikes.clear();
     {
@@ -53,12 +54,26 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
     }
     if (!_spikes.empty())
     {
+{% else %}
+    // not at spikes, but for all
+    {% if guards %}
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code['scalars']|autoindent}}
+    {{vector_code['scalars']|autoindent}}
+    {% endif %}
+    if ({% for name in guards %}{{name}} != 0{{' || ' if not loop.last}}{% else %}true{% endfor %})
+    {
+{% endif %}
     {% for kind, block in steps %}
     {
         const size_t _vectorisation_idx = -1;
         {{scalar_code[block]|autoindent}}
         {% if kind == 'synaptic' %}
+        {% if waiting %}
         for (const int32_t _spike : _spikes)
+        {% else %}
+        for (size_t _spike = 0; _spike < {{size[own]}}; _spike++)
+        {% endif %}
         {
             const size_t _row = _spike / {{n[own]}}, _unit = _spike % {{n[own]}};
             {{_place(own, '_spike')|autoindent}}

@@ -44,9 +44,7 @@ def built(kind, model, n, replicas):
     seed(1)
     # `Synapses` have no replicas: theirs is the first one
     options = {"replicas": replicas} if replicas > 1 and kind == "dense" else {}
-    return (RATES | SPIKES)[model](
-        {"dense": DenseSynapses, "plain": Synapses}[kind], n, **options
-    )
+    return (RATES | SPIKES)[model]({"dense": DenseSynapses, "plain": Synapses}[kind], n, **options)
 
 
 class Runtime:
@@ -158,10 +156,7 @@ def plan(quick):
         for model in RATES | SPIKES
     ]
     together = [
-        (model, target, n, REPLICAS)
-        for n in (1000, 200)
-        for target in TARGETS
-        for model in RATES
+        (model, target, n, REPLICAS) for n in (1000, 200) for target in TARGETS for model in RATES
     ]
     # what matters most comes first
     return sorted(

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import platform
+import select
 import shutil
 import subprocess
 import tempfile
@@ -339,6 +340,15 @@ class CompiledNetwork:
 
 
 def _has_ended(process: subprocess.Popen, seconds: float) -> bool:
+    """Wait for a process, but not for long."""
+    with contextlib.suppress(AttributeError, OSError):  # Linux only
+        # `Popen.wait` looks less and less often, so that a program of 50 ms would take 80
+        waiting_for = os.pidfd_open(process.pid)
+        try:
+            select.select([waiting_for], [], [], seconds)
+        finally:
+            os.close(waiting_for)
+        return process.poll() is not None
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     return process.returncode is not None

@@ -357,6 +357,7 @@ class RuleUpdater(DenseCodeRunner):
             order=synapses.order,
             name=f"{synapses.name}_stateupdater",
             variables=synapses.over_units,
+            compiled=True,
         )
 
     def _post_factor(self, factors: list[tuple[str, str | None]]) -> tuple[str, str | None]:
@@ -417,6 +418,8 @@ class RuleUpdater(DenseCodeRunner):
         }
         self.needed_variables = sorted(needed)
         self.abstract_code = dict(self._plan.code) or {"scalars": ""}
+        # What is added straight into the weights is a matter of BLAS alone.
+        self._compiled = "integrate" in self.abstract_code and not (clamped or self._each)
 
 
 def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSynapses) -> bool:

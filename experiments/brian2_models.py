@@ -181,25 +181,56 @@ def main():
         plain, dense = (float(row[5]) for row in rows[-2:])
         took = f"{time.perf_counter() - begin:.0f} s"
         print(model, target, n, replicas, f"{plain:.3f} and {dense:.3f} ms, {took}", flush=True)
+        write_table(rows, where / "brian2_models.md")
     draw(rows, where / "brian2_models.png")
     write_table(rows, where / "brian2_models.md")
 
 
 def write_table(rows, path):
-    """Write a table of the networks of 1000 neurons (in a quick run, of all)."""
-    pairs = list(zip(rows[::2], rows[1::2], strict=True))
-    largest = [pair for pair in pairs if pair[0][2:4] == ["1000", "1"]] or pairs
-    times = {(plain[0], plain[1]): (float(plain[5]), float(dense[5])) for plain, dense in largest}
+    """Write times for 1000 neurons (in a quick run, for all), and how much faster at all sizes."""
+    ratios, times = {}, {}
+    for plain, dense in zip(rows[::2], rows[1::2], strict=True):
+        model, target, n, replicas = plain[0], plain[1], int(plain[2]), int(plain[3])
+        before, after = float(plain[5]), float(dense[5])
+        ratios[model, target, n, replicas] = replicas * before / after
+        if n in (1000, 20) and replicas == 1:
+            times[model, target] = (before, after)
+    models = list(dict.fromkeys(key[0] for key in ratios))
     targets = [target for target in TARGETS if any(key[1] == target for key in times)]
-    head = "".join(f" | {target}: Synapses | DenseSynapses | ratio" for target in targets)
-    lines = [f"| model{head} |", "|---" + "|---:|---:|---:" * len(targets) + "|"]
-    for model in dict.fromkeys(key[0] for key in times):
-        cells = [model.replace("_", " ")]
-        for target in targets:
-            plain, dense = times.get((model, target), (0, 0))
-            cells += [f"{plain:.2f}", f"{dense:.3f}", f"{plain / dense:.1f}"] if dense else [""] * 3
-        lines.append(f"| {' | '.join(cells)} |")
-    path.write_text("\n".join(lines) + "\n")
+    lines = table(
+        [f"{target}: {kind}" for target in targets for kind in ("Synapses", "Dense", "ratio")],
+        {
+            model: [
+                cell
+                for target in targets
+                for cell in cells_of(*times.get((model, target), (None, None)))
+            ]
+            for model in models
+        },
+    )
+    cases = sorted({key[1:] for key in ratios}, key=lambda case: (case[2], case[1], case[0]))
+    heads = [
+        f"{t}, {n}" + (f", {replicas} replicas" if replicas > 1 else "") for t, n, replicas in cases
+    ]
+    body = {model: [shown(ratios.get((model, *case))) for case in cases] for model in models}
+    path.write_text("\n".join([*lines, "", *table(heads, body)]) + "\n")
+
+
+def cells_of(before, after):
+    return (
+        ["", "", ""] if before is None else [f"{before:.3f}", f"{after:.3f}", shown(before / after)]
+    )
+
+
+def shown(ratio):
+    return "" if ratio is None else f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def table(heads, body):
+    lines = [f"| model | {' | '.join(heads)} |", "|---" + "|---:" * len(heads) + "|"]
+    return lines + [
+        f"| {name.replace('_', ' ')} | {' | '.join(cells)} |" for name, cells in body.items()
+    ]
 
 
 def draw(rows, path):

@@ -111,8 +111,8 @@ class ListedVariables(Variables):
 class DenseCodeRunner(CodeRunner):
     """A code runner that uses the templates of this package.
 
-    In runtime mode matrix products are done in numpy, whose BLAS does the work, whatever the
-    target of the other objects.
+    In runtime mode matrix products with several rows are done in numpy, whose BLAS does the work,
+    whatever the target of the other objects.
 
     Parameters
     ----------

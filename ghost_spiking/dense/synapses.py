@@ -136,8 +136,9 @@ class DenseSynapses(Connecting):
     to unit ``j``, as in `Synapses`. They are set with 2-D arrays, scalars or
     string expressions in ``i`` and ``j``.
 
-    In C++ standalone mode the products are calls to BLAS. In runtime mode they are done
-    by numpy, whatever the code generation target of the other groups.
+    With replicas, the products are calls to BLAS: in C++ standalone mode that of OpenBLAS, and in
+    runtime mode that of numpy. Without, they are loops in Cython and C++, which read each matrix
+    once.
 
     Examples
     --------

@@ -222,10 +222,11 @@ def nmda(kind, n):
         method="euler",
     )
     recurrent.connect("i != j")
-    recurrent.w[:] = 100 / n
-    chosen = slice(n // 5, 2 * n // 5)
-    recurrent.w[recurrent.indices[:, chosen]] = 90 / n
-    recurrent.w[recurrent.indices[chosen, chosen]] = 210 / n
+    recurrent.w = 100 / n
+    # the example has recurrent.indices[:, chosen], which Brian2 does not know in C++ standalone
+    to_chosen = f"j >= {n // 5} and j < {2 * n // 5}"
+    recurrent.w[to_chosen] = 90 / n
+    recurrent.w[f"{to_chosen} and i >= {n // 5} and i < {2 * n // 5}"] = 210 / n
     spikes = SpikeMonitor(group)
     return Model(
         [group, recurrent, spikes],

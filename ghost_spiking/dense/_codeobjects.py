@@ -111,8 +111,8 @@ class ListedVariables(Variables):
 class DenseCodeRunner(CodeRunner):
     """A code runner that uses the templates of this package.
 
-    In runtime mode matrix products are done in numpy, whose BLAS does the work, whatever the
-    target of the other objects.
+    In runtime mode matrix products with several rows are done in numpy, whose BLAS does the work,
+    whatever the target of the other objects.
 
     Parameters
     ----------
@@ -123,7 +123,8 @@ class DenseCodeRunner(CodeRunner):
     variables : Variables, optional
         What the code sees in another way than other code of the group, with the indices.
     compiled : bool, optional
-        Whether it runs in Cython where the other objects do, having loops of its own.
+        Whether it runs in Cython where the other objects do, having loops of its own; it may be
+        decided as late as in `update_abstract_code`.
     order : float, optional
         Order within the slot.
     **kwds
@@ -156,12 +157,13 @@ class DenseCodeRunner(CodeRunner):
             self.variables = variables
 
     def create_default_code_object(self, run_namespace: Any) -> Any:
-        if self._compiled and not in_standalone():
-            self.codeobj_class = _DenseCythonCodeObject if in_cython() else _DenseNumpyCodeObject
+        self.update_abstract_code(run_namespace=run_namespace)
+        if not in_standalone():
+            in_loops = self._compiled and in_cython()
+            self.codeobj_class = _DenseCythonCodeObject if in_loops else _DenseNumpyCodeObject
         variables = self.group.variables
         listed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if isinstance(variables, ListedVariables):
-            self.update_abstract_code(run_namespace=run_namespace)
             listed = variables.listing(self.abstract_code)
         with listed:
             codeobj = super().create_default_code_object(run_namespace)

@@ -16,10 +16,11 @@ from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.namespace import get_local_namespace
 from brian2.groups.group import CodeRunner
 
-from ._codeobjects import DenseCodeRunner, in_standalone
+from ._codeobjects import DenseCodeRunner, in_cython, in_standalone
 from ._factorise import Mixed, Side, Term
 from ._indices import SynapseSelection
 from ._matrix_view import CONNECTED, MatrixView
+from ._single import SynapseLoop
 from ._statements import statements_of
 from ._variables import ProjectionVariables
 
@@ -72,6 +73,33 @@ class _Regularly(CodeRunner):
             codeobj_class=runner.codeobj_class,
         )
         self._code = runner.abstract_code
+        self._loop: SynapseLoop | None = None
+
+    def create_code_objects(self, run_namespace: Any) -> None:
+        """Use a loop that knows the neurons of each synapse, if there is one synapse of a pair."""
+        group = self.group
+        written = {s.variable for s in statements_of(self._code)} & set(group.variables)
+        names = get_identifiers_recursively([self._code], group.variables)
+        looks_up = any(group._side_of(name) & (Side.PRE | Side.POST) for name in names) or (
+            names & {"i", "j"}
+        )
+        compiled = in_standalone() or in_cython()
+        only_matrices = bool(written) and written <= group._matrices
+        if not (compiled and group.batch == 1 and only_matrices and looks_up):
+            super().create_code_objects(run_namespace)
+            return
+        self.update_abstract_code(run_namespace)
+        self._loop = SynapseLoop(
+            group,
+            f"{self.name}_loop*",
+            {"synaptic": self.abstract_code},
+            clock=self.clock,
+            when=self.when,
+            order=self.order,
+        )
+        self._loop.check_units = True
+        self._loop.create_code_objects(run_namespace)
+        self.code_objects[:] = self._loop.code_objects
 
     def update_abstract_code(self, run_namespace: Any) -> None:
         group = self.group

@@ -26,9 +26,10 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity, fail_for_dimension_mismatch
 from brian2.utils.stringtools import get_identifiers
 
-from ._codeobjects import DenseCodeRunner, in_standalone
+from ._codeobjects import DenseCodeRunner, in_cython, in_standalone
 from ._factorise import Side
 from ._indices import POST, POST_OF_PART, PRE, PRE_OF_PART, STORED
+from ._line import WaitingLine
 from ._statements import Statement, statements_of
 
 if TYPE_CHECKING:
@@ -102,44 +103,6 @@ def loop_kwds(synapses: DenseSynapses, own: str) -> dict[str, Any]:
     }
 
 
-class _DueSpikes:
-    """Tells Python which neurons' spikes arrive in the present time step."""
-
-    def __init__(self, pathway: DensePathway) -> None:
-        variables = pathway.synapses.variables
-        self._events = pathway.variables["_events"]
-        self._bounds, self._n_source = pathway.bounds, len(self._events) - 1
-        self._delay = pathway.variables["delay"]
-        self._clock = pathway.clock
-        self._steps, self._units = (variables[name] for name in pathway.waiting)
-
-    def __call__(self) -> np.ndarray:
-        events = self._events.get_value()
-        events = events[: events[-1]]
-        steps = self._steps.get_value()
-        if not (len(events) or len(steps)):
-            return events
-        start, stop = self._bounds
-        if start or stop < self._n_source:
-            events = events[(events >= start) & (events < stop)] - np.int32(start)
-        delay = int(self._delay.get_value()[0] / self._clock.dt_ + 0.5)
-        if not (delay or len(steps)):
-            return events
-        now = self._clock.variables["timestep"].get_value().item()
-        units = self._units.get_value()
-        if len(events):
-            steps = np.append(steps, np.full(len(events), now + delay, np.int32))
-            units = np.append(units, events)
-        due = steps <= now
-        arrived = units[due]
-        if len(events) or len(arrived):
-            left = ~due
-            for variable, values in ((self._steps, steps[left]), (self._units, units[left])):
-                variable.resize(len(values))
-                variable.set_value(values)
-        return np.ascontiguousarray(arrived, dtype=np.int32)
-
-
 class DensePathway(DenseCodeRunner, Group):
     """Does something at the synapses of neurons that have spiked, as Brian2's `SynapticPathway`.
 
@@ -190,9 +153,11 @@ class DensePathway(DenseCodeRunner, Group):
         base = self.source.source if isinstance(self.source, Subgroup) else self.source
         start = getattr(self.source, "start", 0)
         self.bounds = (start, start + len(self.source))
+        #: In C++ what waits is kept in variables.
         self.waiting = (f"_{objname}_due", f"_{objname}_waiting")
-        for name in self.waiting:
-            synapses.variables.add_dynamic_array(name, size=0, dtype=np.int32)
+        if in_standalone():
+            for name in self.waiting:
+                synapses.variables.add_dynamic_array(name, size=0, dtype=np.int32)
         super().__init__(
             synapses,
             "dense_events",
@@ -227,7 +192,17 @@ class DensePathway(DenseCodeRunner, Group):
                 hidden, size=synapses.size_of(own_side), dtype=synapses.dtype
             )
             variables.add_reference(name, synapses, hidden, index=f"_own_{self.prepost}")
-        variables.add_object("_due_spikes", _DueSpikes(self))
+        self.waiting_line = WaitingLine(self)
+        variables.add_object("_waiting_line", self.waiting_line)
+
+    def _full_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super()._full_state()
+        return state | {"_waiting": self.waiting_line.entries().copy()}
+
+    def _restore_from_full_state(self, state: Mapping[str, Any]) -> None:
+        variables = dict(state)
+        self.waiting_line.restore(variables.pop("_waiting"))
+        super()._restore_from_full_state(variables)
 
     def __setattr__(self, key: str, value: Any, level: int = 0) -> None:
         if key == "delay" and self.__dict__.get("_group_attribute_access_active"):
@@ -248,6 +223,7 @@ class DensePathway(DenseCodeRunner, Group):
         for name in sorted(written & known.keys()):
             if getattr(known[name], "read_only", False):
                 raise TypeError(f"{self.name}: '{name}' can't be changed at a spike")
+        self.waiting_line.prepare()
         super().before_run(run_namespace)
 
     def update_abstract_code(self, run_namespace: Any) -> None:
@@ -278,10 +254,14 @@ class DensePathway(DenseCodeRunner, Group):
         everything = {**dict(known.items()), **dict(self.variables.items())}
         # all that the code and the template read
         indices = {self._index_of(name) for name in names if name in everything}
-        # What Python asks for itself is not handed to the code, which costs time in every step.
-        needed = {"_due_spikes"}
+        needed = {"_events", "_timestep"}
         if in_standalone():
-            needed = {"_events", "_timestep", "delay", "dt", *self.waiting}
+            needed |= {"delay", "dt", *self.waiting}
+        elif in_cython():
+            needed.add("_waiting_line")
+        else:
+            # What Python asks for itself is not handed to the code, which costs time in every step.
+            needed = {"_waiting_line"}
         needed |= {index for index in indices if index in PLACES}
         needed |= {"i", "j"} & names
         if any(step[0] in ("pre", "post") for step in steps):

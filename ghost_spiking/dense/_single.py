@@ -1,7 +1,8 @@
-"""Rules of a projection without replicas, as one loop over synapses."""
+"""Rules and regular operations of a projection without replicas, as one loop over synapses."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from brian2.codegen.translation import get_identifiers_recursively
@@ -15,11 +16,72 @@ from ._plan import Plan, product_of
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
 
-__all__ = ["SingleRuleUpdater"]
+__all__ = ["SingleRuleUpdater", "SynapseLoop"]
 
 
-class SingleRuleUpdater(DenseCodeRunner):
-    """Integrates the matrices of a projection without replicas, synapse by synapse in Cython.
+class SynapseLoop(DenseCodeRunner):
+    """Does something at all synapses, one after the other, in compiled code.
+
+    Neurons are counted on the way, so that no synapse has to look up which ones it connects.
+
+    Parameters
+    ----------
+    synapses : DenseSynapses
+        The projection, without replicas.
+    name : str
+        Name of the object.
+    code : dict
+        What to do for each neuron in the blocks ``"pre"`` and ``"post"``, and at each synapse in
+        ``"synaptic"``.
+    guards : list of str, optional
+        Scalars that the block ``"scalars"`` gives; nothing is done while all are zero.
+    needed : set of str, optional
+        Further variables of the code.
+    places : dict, optional
+        Indices of variables that are not those of a neuron or a synapse.
+    **kwds
+        Further arguments of `DenseCodeRunner`.
+    """
+
+    def __init__(
+        self,
+        synapses: DenseSynapses,
+        name: str,
+        code: Mapping[str, str],
+        *,
+        guards: Sequence[str] = (),
+        needed: Iterable[str] = (),
+        places: Mapping[str, str] | None = None,
+        **kwds: Any,
+    ) -> None:
+        self._code, self._guards, self._needed = code, guards, set(needed)
+        super().__init__(synapses, "dense_events", compiled=True, name=name, **kwds)
+        variables = self.variables = Variables(synapses)
+        add_places(variables, synapses, "pre")
+        variables.indices.update(places or {})
+
+    def update_abstract_code(self, run_namespace: Any) -> None:
+        """Say which loops there are."""
+        synapses, code = self.group, dict(self._code)
+        kinds = [("pre", "pre"), ("post", "post"), ("synaptic", "synaptic")]
+        names = get_identifiers_recursively(list(code.values()), synapses.variables)
+        used = {*PLACES, *({"i", "j"} & names)}
+        self.template_kwds = {
+            **loop_kwds(synapses, "pre"),
+            "steps": [step for step in kinds if step[1] in code],
+            "used": sorted(used),
+            "guards": self._guards,
+            "waiting": None,
+            "solves": False,
+            # matrices are zero where there is no synapse, and what is written keeps them so
+            "mask": None,
+        }
+        self.needed_variables = sorted(self._needed | used)
+        self.abstract_code = code
+
+
+class SingleRuleUpdater(SynapseLoop):
+    """Integrates the matrices of a projection without replicas, synapse by synapse.
 
     With one row there is nothing to add up, and a matrix product would only make matrices that have
     to be read again. One-sided factors are still computed once per neuron.
@@ -51,38 +113,17 @@ class SingleRuleUpdater(DenseCodeRunner):
             change = " + ".join(map(text_of, terms)) or "0"
             lines.append(f"_new_{varname} = {varname} + dt*({change})")
         plan.line("synaptic", "\n".join(lines + [f"{name} = _new_{name}" for name in rules]))
-        shared = {term.shared for terms in rules.values() for term in terms}
         # Nothing is done while all coefficients are zero, as outside of their phase.
-        self._guards = [plan.scalar(text) for text in sorted(shared)] if "1" not in shared else []
-        self._plan, self._places = plan, places
+        shared = {term.shared for terms in rules.values() for term in terms}
+        guards = [plan.scalar(text) for text in sorted(shared)] if "1" not in shared else []
         super().__init__(
             synapses,
-            "dense_events",
-            compiled=True,
+            f"{synapses.name}_single_stateupdater",
+            plan.code,
+            guards=guards,
+            needed=plan.needed - {"_rows"},
+            places=places,
             clock=synapses.clock,
             when="groups",
             order=synapses.order,
-            name=f"{synapses.name}_single_stateupdater",
         )
-        variables = self.variables = Variables(synapses)
-        add_places(variables, synapses, "pre")
-        variables.indices.update(places)
-
-    def update_abstract_code(self, run_namespace: Any) -> None:
-        """Say which loops there are."""
-        synapses = self.group
-        code = dict(self._plan.code)
-        kinds = [("pre", "pre"), ("post", "post"), ("synaptic", "synaptic")]
-        names = get_identifiers_recursively(list(code.values()), synapses.variables)
-        used = {*PLACES, *({"i", "j"} & names)}
-        self.template_kwds = {
-            **loop_kwds(synapses, "pre"),
-            "steps": [step for step in kinds if step[1] in code],
-            "used": sorted(used),
-            "guards": self._guards,
-            "waiting": None,
-            "solves": False,
-        }
-        mask = {synapses.mask} if synapses.mask is not None else set()
-        self.needed_variables = sorted((self._plan.needed - {"_rows"}) | used | mask)
-        self.abstract_code = code

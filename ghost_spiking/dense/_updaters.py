@@ -17,7 +17,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.groups.subgroup import Subgroup
 from brian2.synapses.synapses import SummedVariableUpdater
 
-from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython
+from ._codeobjects import DenseCodeRunner, FractionalOrder, in_cython, in_standalone
 from ._factorise import Difference, Mixed, Side, Term
 from ._plan import BLOCKS, Each, Plan, Product, product_of
 from ._single import SingleRuleUpdater
@@ -136,6 +136,7 @@ class SumUpdater(DenseCodeRunner):
             order=group.order - 1 + AFTER_OTHER_SUMS,
             name=f"{synapses.name}_summed_variable_{varname}",
             variables=synapses.over_units,
+            compiled=True,
         )
 
     def update_abstract_code(self, run_namespace: Any) -> None:
@@ -166,6 +167,10 @@ class SumUpdater(DenseCodeRunner):
             "clamped": synapses._rule_updater.clamped_kwds() if clamped else None,
             "private": private,
         }
+        # Many rows are a matter of numpy's BLAS; with one, only what surrounds it takes time.
+        self._compiled = self._kwds["alone"] and not clamped and not private
+        if self._compiled and in_cython():
+            needed.remove("_rows")
         self.needed_variables = sorted(needed)
         self.abstract_code = code or {"scalars": ""}
 
@@ -340,7 +345,7 @@ class RuleUpdater(DenseCodeRunner):
         self._products = products
         self._each = each
         self._sizes = plan.sizes() | {"integrate": plan.size(Side.MATRIX)}
-        #: Does the same in Cython, for one replica, without matrices in between.
+        #: Does the same in Cython and C++, for one replica, without matrices in between.
         self._alone = SingleRuleUpdater(synapses, rules) if synapses.batch == 1 else None
         if synapses._clamped:
             self._plan_clamped(products[0])
@@ -352,6 +357,7 @@ class RuleUpdater(DenseCodeRunner):
             order=synapses.order,
             name=f"{synapses.name}_stateupdater",
             variables=synapses.over_units,
+            compiled=True,
         )
 
     def _post_factor(self, factors: list[tuple[str, str | None]]) -> tuple[str, str | None]:
@@ -388,7 +394,8 @@ class RuleUpdater(DenseCodeRunner):
         return {name for name in self._clamped_names.values() if name}
 
     def create_code_objects(self, run_namespace: Any) -> None:
-        if self._alone is not None and in_cython() and not self.group.use_shortcut():
+        compiled = in_standalone() or in_cython()
+        if self._alone is not None and compiled and not self.group.use_shortcut():
             self._alone.create_code_objects(run_namespace)
             self.code_objects[:] = self._alone.code_objects
         else:
@@ -411,6 +418,8 @@ class RuleUpdater(DenseCodeRunner):
         }
         self.needed_variables = sorted(needed)
         self.abstract_code = dict(self._plan.code) or {"scalars": ""}
+        # What is added straight into the weights is a matter of BLAS alone.
+        self._compiled = "integrate" in self.abstract_code and not (clamped or self._each)
 
 
 def _reads(terms: list[Term | Mixed], target: ArrayVariable, synapses: DenseSynapses) -> bool:

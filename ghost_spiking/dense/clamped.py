@@ -59,7 +59,7 @@ def checked_rows(
         raise ValueError(f"{name}: data must be {dtype}, got {given.dtype}")
     with np.errstate(over="ignore"):  # found below
         stored = np.ascontiguousarray(given, dtype=dtype)
-    if dtype.kind == "u" and not np.array_equal(stored, given):
+    if dtype.kind == "u" and given.dtype != dtype and not np.array_equal(stored, given):
         raise ValueError(
             f"{name}: data must be {dtype}, from 0 to {np.iinfo(dtype).max}, "
             f"got {given.dtype} from {given.min()} to {given.max()}"

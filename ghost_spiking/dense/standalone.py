@@ -302,7 +302,8 @@ class CompiledNetwork:
             width, dtype, file_names = known.inputs[name]
             if not isinstance(given, (tuple, list)) or len(given) != 2:
                 raise ValueError(f"{name}: give data and order, as a pair of arrays")
-            files |= zip(file_names, checked_rows(name, width, dtype, *given), strict=True)
+            rows = _only_shown(*checked_rows(name, width, dtype, *given))
+            files |= zip(file_names, rows, strict=True)
         return files
 
     def _read(self, folder: Path, name: str) -> np.ndarray:
@@ -371,6 +372,12 @@ class CompiledNetwork:
                 text = messages.read().strip()[-500:]
                 raise CompilationError(f"the program ended with an error: {text or command[0]}")
         return memory
+
+
+def _only_shown(data: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the rows that are not shown; a data set may be large, and the image one."""
+    shown, places = np.unique(order, return_inverse=True)
+    return (data[shown], places.astype(order.dtype)) if len(shown) < len(data) else (data, order)
 
 
 def _peak_memory_of(process_id: int) -> float | None:

@@ -136,8 +136,9 @@ class DenseSynapses(Connecting):
     to unit ``j``, as in `Synapses`. They are set with 2-D arrays, scalars or
     string expressions in ``i`` and ``j``.
 
-    In C++ standalone mode the products are calls to BLAS. In runtime mode they are done
-    by numpy, whatever the code generation target of the other groups.
+    With replicas, the products are calls to BLAS: in C++ standalone mode that of OpenBLAS, and in
+    runtime mode that of numpy. Without, they are loops in Cython and C++, which read each matrix
+    once.
 
     Examples
     --------
@@ -473,6 +474,11 @@ class DenseSynapses(Connecting):
                 f"{self.name}: the two sides of '{varname}' have different units",
             )
         super().before_run(run_namespace)
+
+    def _check_for_invalid_states(self) -> None:
+        """Warn at the end of a run, as Brian2 does, but without a value for every synapse."""
+        for name in self.equations.diff_eq_names:
+            self._check_for_invalid_values(name, self.variables[name].get_value())
 
     def use_shortcut(self) -> bool:
         """Decide, when a run begins, whether the shortcuts for a clamped source are exact.

@@ -399,6 +399,20 @@ def test_weights_as_users_set_them():
     assert len(StateMonitor(synapses, "w", record=synapses[0, :]).record) == 3
 
 
+def test_weights_of_chosen_neurons():
+    found = []
+    for kind in (DenseSynapses, Synapses):
+        group = NeuronGroup(5, "x : 1\nI : 1", name="of_chosen*")
+        synapses = kind(group, group, "w : 1\nI_post = w*x_pre : 1 (summed)")
+        synapses.connect()
+        synapses.w[:] = 1
+        synapses.w[synapses.indices[:, 1:3]] = 2
+        synapses.w[synapses.indices[1:3, 1:3]] = 3
+        found.append(np.array(synapses.w[:]).reshape(5, 5))
+    np.testing.assert_array_equal(*found)
+    assert found[0].sum() == 25 + 10 + 4
+
+
 def test_a_clamped_source_with_some_synapses():
     model = "dw/dt = y_post*rate_pre/ms : 1 (clock-driven)\ny_post = w*rate_pre : 1 (summed)"
     found = []

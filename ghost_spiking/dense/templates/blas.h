@@ -1,9 +1,8 @@
 {# Matrix products in row-major order, in the precision of the arrays. #}
+{% include 'rows.h' %}
+
 #include <cblas.h>
-#include <algorithm>
-#include <cstddef>
 #include <stdexcept>
-#include <vector>
 
 extern "C" void scipy_openblas_set_num_threads(int);
 
@@ -60,10 +59,7 @@ template <typename T>
 inline void dense_row_sums(int rows, int n_out, int n_in, T alpha, const T* left, T beta, T* out)
 {
     for (int row = 0; row < rows; row++) {
-        T sum = 0;
-        for (int unit = 0; unit < n_in; unit++)
-            sum += left[(size_t)row * n_in + unit];
-        sum *= alpha;
+        const T sum = alpha * dense_sum_of(n_in, left + (size_t)row * n_in);
         for (int unit = 0; unit < n_out; unit++) {
             T& entry = out[(size_t)row * n_out + unit];
             entry = (beta == 0 ? T(0) : beta * entry) + sum;
@@ -85,23 +81,16 @@ inline void dense_gemv(bool transposed, int m, int n, double alpha, const double
                       x, 1, beta, y, 1);
 }
 
-// out = beta * out + alpha * left * matrix, for a single row, where gemm would be slow; beta is 0 or 1
-template <typename T>
-inline void dense_row(bool transposed, int n_out, int n_in, T alpha, const T* left,
-                      const T* matrix, T beta, T* out)
-{
-    if (beta == 0)
-        std::fill_n(out, n_out, T(0)); // whatever was there, even a NaN
-    const int rows = transposed ? n_out : n_in, columns = transposed ? n_in : n_out;
-    dense_gemv(!transposed, rows, columns, alpha, matrix, columns, left, T(1), out);
-}
-
-// out = sum over the inner units of factor * matrix * (inner + outer). A mean is taken from one addend
-// and given to the other, so that no digits are lost to what they have in common.
+// The same for several rows, whose totals are all equal without a factor.
 template <typename T>
 inline void dense_differences(int rows, int n_out, int n_in, const T* factor, const T* inner,
                               const T* outer, const T* matrix, bool transposed, T* out)
 {
+    if (rows == 1)
+    {
+        dense_difference(transposed, n_out, n_in, factor, inner, outer, matrix, out);
+        return;
+    }
     const int others = factor ? rows : 1;
     static thread_local std::vector<T> left, both, middle;
     left.resize((size_t)(rows + others) * n_in);
@@ -109,21 +98,14 @@ inline void dense_differences(int rows, int n_out, int n_in, const T* factor, co
     middle.resize(rows);
     for (int row = 0; row < rows; row++) {
         const T* values = inner + (size_t)row * n_in;
-        T mean = 0;
-        for (int unit = 0; unit < n_in; unit++)
-            mean += values[unit];
-        middle[row] = mean / n_in;
+        middle[row] = dense_sum_of(n_in, values) / n_in;
         for (int unit = 0; unit < n_in; unit++)
             left[(size_t)row * n_in + unit] =
                 (values[unit] - middle[row]) * (factor ? factor[(size_t)row * n_in + unit] : T(1));
     }
     for (size_t place = 0; place < (size_t)others * n_in; place++)
         left[(size_t)rows * n_in + place] = factor ? factor[place] : T(1);
-    if (matrix && rows == 1)
-        for (int row = 0; row < 2; row++)
-            dense_row(transposed, n_out, n_in, T(1), left.data() + (size_t)row * n_in, matrix,
-                      T(0), both.data() + (size_t)row * n_out);
-    else if (matrix)
+    if (matrix)
         dense_gemm(false, transposed, rows + others, n_out, n_in, 1, left.data(), n_in, matrix,
                    transposed ? n_in : n_out, 0, both.data(), n_out);
     else

@@ -10,12 +10,14 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
 {% endif %}
 {% endmacro %}
 {% block extra_headers %}
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 {% endblock %}
 
 {% block maincode %}
+{% if waiting %}
     static std::vector<int32_t> _spikes;
     _spikes.clear();
     {
@@ -36,32 +38,42 @@ const size_t _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}};
                 _spikes.push_back(_neuron - {{bounds[0]}});
             else
             {
-                _due.push_back(_now + _delay);
-                _waiting.push_back(_neuron - {{bounds[0]}});
+                // others may be due later, if the delay was longer
+                const auto _place = std::upper_bound(_due.begin(), _due.end(), _now + _delay);
+                _waiting.insert(_waiting.begin() + (_place - _due.begin()), _neuron - {{bounds[0]}});
+                _due.insert(_place, _now + _delay);
             }
         }
-        size_t _left = 0;
-        for (size_t _place = 0; _place < _due.size(); _place++)
+        const size_t _arrived = std::upper_bound(_due.begin(), _due.end(), _now) - _due.begin();
+        if (_arrived)
         {
-            if (_due[_place] <= _now)
-                _spikes.push_back(_waiting[_place]);
-            else
-            {
-                _due[_left] = _due[_place];
-                _waiting[_left++] = _waiting[_place];
-            }
+            _spikes.insert(_spikes.end(), _waiting.begin(), _waiting.begin() + _arrived);
+            _due.erase(_due.begin(), _due.begin() + _arrived);
+            _waiting.erase(_waiting.begin(), _waiting.begin() + _arrived);
         }
-        _due.resize(_left);
-        _waiting.resize(_left);
     }
     if (!_spikes.empty())
     {
+{% else %}
+    // not at spikes, but for all
+    {% if guards %}
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code['scalars']|autoindent}}
+    {{vector_code['scalars']|autoindent}}
+    {% endif %}
+    if ({% for name in guards %}{{name}} != 0{{' || ' if not loop.last}}{% else %}true{% endfor %})
+    {
+{% endif %}
     {% for kind, block in steps %}
     {
         const size_t _vectorisation_idx = -1;
         {{scalar_code[block]|autoindent}}
         {% if kind == 'synaptic' %}
+        {% if waiting %}
         for (const int32_t _spike : _spikes)
+        {% else %}
+        for (size_t _spike = 0; _spike < {{size[own]}}; _spike++)
+        {% endif %}
         {
             const size_t _row = _spike / {{n[own]}}, _unit = _spike % {{n[own]}};
             {{_place(own, '_spike')|autoindent}}

@@ -10,8 +10,46 @@ _unit_{{side}} = {{value}}{{' + %d' % start[side] if start[side]}}
 {% block maincode %}
     cdef int _which, _spike, _other, _row, _unit
     {% if waiting %}
-    cdef _numpy.ndarray[int32_t, ndim=1, mode='c'] _spikes = _due_spikes()
-    cdef int _n_spikes = len(_spikes)
+    {% set _events = get_array_name(variables['_events']) %}
+    cdef int _n_spikes = {{_events}}[{{n_source}}], _place
+    cdef int32_t* _spikes = <int32_t*> {{_events}}
+    # begin, end, delay, capacity, and then what waits: steps, and neurons
+    cdef _numpy.ndarray[int32_t, ndim=1, mode='c'] _held = _waiting_line.line
+    cdef int32_t* _line = <int32_t*> _held.data
+    cdef int32_t* _due
+    cdef int32_t* _waiting
+    cdef int32_t _when, _now
+    if {% if bounds[0] > 0 or bounds[1] < n_source %}True{% else %}_line[2] > 0 or _line[1] > _line[0]{% endif %}:
+        if _n_spikes == 0 and _line[1] == _line[0]:
+            return
+        if _line[1] + _n_spikes > _line[3]:
+            _waiting_line.make_room(_n_spikes)
+            _held = _waiting_line.line
+            _line = <int32_t*> _held.data
+        _due = _line + 4
+        _waiting = _due + _line[3]
+        _now = {{get_array_name(variables['_timestep'])}}[0]
+        _when = _now + _line[2]
+        for _which in range(_n_spikes):
+            _spike = _spikes[_which]
+            {% if bounds[0] > 0 or bounds[1] < n_source %}
+            if _spike < {{bounds[0]}} or _spike >= {{bounds[1]}}:
+                continue
+            {% endif %}
+            # others may be due later, if the delay was longer
+            _place = _line[1]
+            while _place > _line[0] and _due[_place - 1] > _when:
+                _due[_place] = _due[_place - 1]
+                _waiting[_place] = _waiting[_place - 1]
+                _place -= 1
+            _due[_place] = _when
+            _waiting[_place] = _spike - {{bounds[0]}}
+            _line[1] += 1
+        _spikes = _waiting + _line[0]
+        _n_spikes = 0
+        while _line[0] < _line[1] and _due[_line[0]] <= _now:
+            _line[0] += 1
+            _n_spikes += 1
     if _n_spikes == 0:
         return
     {% else %}

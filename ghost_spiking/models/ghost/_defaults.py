@@ -141,7 +141,11 @@ class _Defaults:
             and (self.deep or self.linear or not self.positive or self.follows)
             and network.get("dale") is not True
         )
-        n_ghosts = (100,) * len(graph.feedback_sources)
+        # As many as can tell the feedback of all classes apart.
+        top = graph.n_layers
+        n_ghosts = tuple(
+            max(100, 3 * self.sizes[layer] * (layer == top)) for layer in graph.feedback_sources
+        )
         if paired:
             n_ghosts = tuple(self.sizes[layer] for layer in graph.feedback_sources)
         self.ghosts = n_ghosts if paired else network.get("ghosts", n_ghosts)

@@ -108,7 +108,9 @@ def targets_of(labels: np.ndarray, n_outputs: int) -> np.ndarray:
     """
     if labels.ndim == 1:
         labels = labels[:, None] == np.arange(n_outputs)
-    return labels.astype(np.uint8) if labels.dtype == bool else labels
+    if labels.dtype == bool:
+        return labels.astype(np.uint8)
+    return labels.astype(np.float64, copy=False)
 
 
 def check_order(order: Any, n_images: int) -> np.ndarray:

@@ -100,7 +100,9 @@ def diagnose(
             epoch, history, len(labels), n_test
         )
     else:
-        symptom = _as_a_constant(epoch, labels) or _rising(epoch, history)
+        # The loss of the mean target.
+        constant = float(0.5 * labels.var(axis=0).sum())
+        symptom = _as_a_constant(epoch, constant) or _rising(epoch, history, constant)
     if not symptom:  # output units that have learned are silent for most images
         saturated.pop(specification.network.n_layers, None)
     layer = max(saturated, key=saturated.__getitem__, default=0)
@@ -162,8 +164,7 @@ def _falling(epoch: Epoch, history: Sequence[Epoch], n_training: int, n_test: in
     return ""
 
 
-def _as_a_constant(epoch: Epoch, targets: np.ndarray) -> str:
-    constant = float(0.5 * targets.var(axis=0).sum())
+def _as_a_constant(epoch: Epoch, constant: float) -> str:
     if constant == 0 or epoch.online_loss < _BETTER * constant:
         return ""
     return (
@@ -172,14 +173,17 @@ def _as_a_constant(epoch: Epoch, targets: np.ndarray) -> str:
     )
 
 
-def _rising(epoch: Epoch, history: Sequence[Epoch]) -> str:
-    """Tell whether two epochs in a row had a much larger loss than the best one before."""
+def _rising(epoch: Epoch, history: Sequence[Epoch], constant: float) -> str:
+    """Tell whether two epochs in a row had a much larger loss than the best one before.
+
+    What is small beside the loss of a constant does not count.
+    """
     for name, what in (("test_loss", "test images"), ("online_loss", "training images")):
         *known, last, now = [np.nan, *(getattr(one, name) for one in (*history, epoch))]
         if len(known) < 2 or np.isnan(now):
             continue
         best = float(np.nanmin(known))
-        if min(last, now) > _RISE * best:
+        if min(last, now) > max(_RISE * best, best + (1 - _BETTER) * constant):
             when = history[known.index(best) - 1].epoch
             return (
                 f"the loss is rising: {last:.3g} and {now:.3g} on the {what} after epochs "

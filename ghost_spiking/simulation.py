@@ -281,8 +281,10 @@ class Simulation:
         """
         sizes, batch = self.specification.network.sizes, self.specification.protocol.batch_size
         images, maximum = check_images(images, maximum, sizes[0], self.precision)
-        targets = targets_of(check_labels(labels, len(images), sizes[-1]), sizes[-1])
-        self._check_reach(targets)
+        labels = check_labels(labels, len(images), sizes[-1])
+        targets = targets_of(labels, sizes[-1])
+        if labels.ndim == 2:
+            self._check_reach(targets)
         order = check_order(order, len(images))
         if learn:
             self.adapt(images, maximum)
@@ -353,8 +355,6 @@ class Simulation:
 
     def _check_reach(self, targets: np.ndarray) -> None:
         """Refuse targets that the output can't come to."""
-        if targets.dtype == np.uint8:
-            return
         network = self.specification.network
         if network.loss == "cross_entropy":
             if targets.min() < 0 or not np.allclose(targets.sum(axis=1), 1, atol=1e-4):

@@ -10,9 +10,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ghost_spiking import GhostClassifier, GhostRegressor, Simulation, Specification, Training
 from ghost_spiking.datasets import Dataset
+from ghost_spiking.diagnosis import _rising
 from ghost_spiking.exceptions import DataError, LearningWarning, SpecificationError
 from ghost_spiking.runs import Run
-from ghost_spiking.training import accuracy, loss
+from ghost_spiking.training import Epoch, accuracy, loss
 
 NUMPY = {"device": "numpy", "random_state": 0}
 
@@ -212,7 +213,33 @@ def test_probabilities_as_targets_of_a_softmax():
     simulation = Simulation(specification, device="numpy")
     with pytest.raises(DataError, match="cross-entropy compares probabilities"):
         simulation.present(data.images, data.labels)
+    with pytest.raises(DataError, match="cross-entropy compares probabilities"):
+        simulation.present(data.images, np.ones((60, 2), bool))
     simulation.present(data.images, np.full((60, 2), 0.5))
+
+
+def test_whole_numbers_are_numbers_too():
+    """Targets of any type mean what they say; bytes are no classes."""
+    data = numbers()
+    sigmoid = Simulation(Specification.create(sizes=(9, 5, 2), batch_size=10), device="numpy")
+    with pytest.raises(DataError, match="targets go from 0 to 7"):
+        sigmoid.present(data.images, np.tile(np.array([[0, 7]], np.uint8), (60, 1)))
+    found = []
+    for kind in (np.uint8, np.int64, np.float64):
+        specification = Specification.create(sizes=(9, 5, 2), linear_output=True, batch_size=10)
+        simulation = Simulation(specification, device="numpy")
+        simulation.present(data.images, np.tile(np.array([[0, 7]], kind), (60, 1)))
+        found.append(simulation.weights["feedforward_2"])
+    assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+
+
+@pytest.mark.parametrize(("scale", "warned"), [(1.0, True), (1e-4, False)])
+def test_a_loss_that_is_next_to_nothing_may_rise(scale, warned):
+    losses = scale * np.array([0.5, 0.1, 0.3, 0.3])
+    *history, last = [
+        Epoch(number, 0.0, value, 0.0, value, 1.0) for number, value in enumerate(losses, start=1)
+    ]
+    assert bool(_rising(last, history, constant=1.0)) is warned
 
 
 def test_large_targets_are_no_divergence():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Annotated, Any, Self
@@ -51,7 +52,7 @@ class Options(Section):
     verbose: Flag | Whole
 
 
-class GhostEstimator(BaseEstimator):
+class GhostEstimator(BaseEstimator, ABC):
     """What estimators of all kinds of targets share; the parameters are theirs.
 
     A subclass says what targets are: see the section on targets.
@@ -117,33 +118,33 @@ class GhostEstimator(BaseEstimator):
     # -- targets ----------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def _n_outputs(self) -> int:
         """Return the number of output units."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_targets(self, y: np.ndarray) -> np.ndarray:
         """Return targets as an array, or refuse them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _numbers(self, y: np.ndarray) -> np.ndarray:
         """Return numbers in whose order samples are put that have the same features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _meet(self, y: np.ndarray, chosen: np.ndarray) -> None:
         """Begin with these targets, of which the chosen ones are learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _labels(self, y: np.ndarray) -> np.ndarray:
         """Return what a `Dataset` has as labels."""
-        raise NotImplementedError
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         """Return what samples that are held out have as often as all."""
         return None
 
+    @abstractmethod
     def _network_fields(self) -> dict[str, Any]:
         """Return fields of a specification that parameters or the kind of targets choose."""
-        raise NotImplementedError
 
     # -- learning ---------------------------------------------------------------------
 

@@ -247,24 +247,28 @@ top_down_post = w * rate_pre : 1 (summed)
         adapting = network.get("input_adaptation", "feedforward" not in given)
         aligning = network.get("feedback", "alignment") == "alignment"
 
+        # Feedback from several layers needs strength, and steadiness where it is cancelled.
+        alignment, cancelling = (3.0, 1.0) if top == 2 else (10.0, 0.3)
+
         def power(pre: int) -> float:
             return 1 + n_inputs if pre == 0 and adapting else 1 + 0.25 * graph.sizes[pre]
 
         def gain(pre: int, post: int) -> float:
             if pre == 0 and adapting:
                 return 2 * ((n_inputs + graph.sizes[post]) / (2 * n_inputs)) ** 0.5
-            return 1.0
+            # Interneurons have to keep up with what they predict, so the output starts small.
+            return 0.1 if post == top else 3.0
 
         def rate(pre: int, post: int) -> float:
             # Errors are the smaller the farther away they are from the output.
-            return (6.0 if post == top else 5000.0 if pre == 0 else 100.0) / power(pre)
+            return (6.0 if post == top else 50000.0 if pre == 0 else 10.0) / power(pre)
 
         feedforward = given.get("feedforward") or tuple(rate(*pair) for pair in graph.connections)
         nearest = {
             post: eta for (_, post), eta in sorted(zip(graph.connections, feedforward, strict=True))
         }
         into = graph.into(graph.feedback_sources)
-        imitating = tuple(1.0 / power(pre) for pre, _ in into)
+        imitating = tuple(10.0 / power(pre) for pre, _ in into)
         imitated = dict(sorted((post, eta) for (_, post), eta in zip(into, imitating, strict=True)))
         return {
             "network": {
@@ -276,7 +280,7 @@ top_down_post = w * rate_pre : 1 (summed)
                 "input_adaptation": adapting,
                 "initial_weights": {
                     "feedforward": tuple(gain(*pair) for pair in graph.connections),
-                    "feedback": (3.0 if aligning else 1.0,) * len(graph.feedback_connections),
+                    "feedback": (alignment if aligning else 1.0,) * len(graph.feedback_connections),
                     "self_predicting": True,
                 },
             },
@@ -292,7 +296,7 @@ top_down_post = w * rate_pre : 1 (summed)
                     "interneuron_forward": imitating,
                     "interneuron_bias": tuple(imitated[layer] for layer in graph.feedback_sources),
                     "interneuron_feedback": tuple(
-                        1.0 / power(post) for _, post in graph.feedback_connections
+                        cancelling / power(post) for _, post in graph.feedback_connections
                     ),
                 },
             },

@@ -86,6 +86,19 @@ intersphinx_mapping = _reachable(
     }
 )
 
+
+def forget_models(gallery_conf, file):
+    """Let models that a tutorial has made known not turn up on the page of the command line."""
+    from ghost_spiking.models import _registry
+
+    for name in [name for name, model in _registry._models.items() if _own(model)]:
+        del _registry._models[name]
+
+
+def _own(model):
+    return not model.__module__.startswith("ghost_spiking.")
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "tutorial_sources",
     "gallery_dirs": "tutorials",
@@ -102,6 +115,7 @@ sphinx_gallery_conf = {
     "ignore_repr_types": r"matplotlib|list",
     "write_computation_times": False,
     "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", forget_models),
+    "reset_modules_order": "both",
     "image_srcset": ["2x"],
 }

@@ -85,9 +85,7 @@ MODELS = {
         factors=(0.1, 0.1, 0.3),
     ),
     "feedback alignment": Rival({"model": "backpropagation", "feedback": "alignment"}),
-    "equilibrium propagation": Rival(
-        _EQUILIBRIUM, {"prediction_steps": 100}, factors=(3.0, 3.0, 3.0)
-    ),
+    "equilibrium propagation": Rival(_EQUILIBRIUM, {"prediction_steps": 100}),
     "equilibrium propagation, both sides": Rival(
         _EQUILIBRIUM | {"symmetric": True, "nudging_steps": 8},
         {"prediction_steps": 100},

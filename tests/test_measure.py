@@ -159,6 +159,16 @@ def test_update_is_what_training_does():
         np.testing.assert_allclose(weight, sim.weights[name], atol=1e-14)
 
 
+def test_a_silent_network_is_settled_at_once():
+    spec = Specification.create(sizes=(6, 5, 4, 3), model="equilibrium_propagation")
+    weights = {
+        name: -np.ones_like(value)
+        for name, value in Simulation(spec, device="numpy").weights.items()
+    }
+    images, labels = np.ones((4, 6)), np.array([0, 1, 2, 0])
+    assert Probe(spec, images, labels).settling_steps(weights) == 0
+
+
 def test_settling_of_a_network_that_does_not_settle():
     """Feedback of the wrong sign, which no ghost cancels, makes a loop that oscillates."""
     spec, weights, images, labels = ideal((8,), time_step=1.0, feedback="alignment")

@@ -484,5 +484,6 @@ class Probe:
             distance = np.linalg.norm(values - goal, axis=(1, 2)) / max(norm(goal), 1e-300)
             if not distance[-1 - steps // 4 :].max() < tolerance / 10:
                 return None
-            last = max(last, int(np.flatnonzero(distance >= tolerance)[-1]) + 1)
+            # A layer that stays silent is at rest from the beginning.
+            last = max(last, int(np.flatnonzero(distance >= tolerance).max(initial=-1)) + 1)
         return last

@@ -256,12 +256,16 @@ top_down_post = w * rate_pre : 1 (summed)
         def gain(pre: int, post: int) -> float:
             if pre == 0 and adapting:
                 return 2 * ((n_inputs + graph.sizes[post]) / (2 * n_inputs)) ** 0.5
-            # Interneurons have to keep up with what they predict, so the output starts small.
-            return 0.1 if post == top else 3.0
+            if post < top:
+                return 3.0
+            # Interneurons have to keep up with what they predict, so the output starts small,
+            # unless its weights are the feedback too.
+            return 0.1 if aligning else 1.0
 
         def rate(pre: int, post: int) -> float:
             # Errors are the smaller the farther away they are from the output.
-            return (6.0 if post == top else 50000.0 if pre == 0 else 10.0) / power(pre)
+            first = 5e4 if aligning else 5e3
+            return (6.0 if post == top else first if pre == 0 else 10.0) / power(pre)
 
         feedforward = given.get("feedforward") or tuple(rate(*pair) for pair in graph.connections)
         nearest = {

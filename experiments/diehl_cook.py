@@ -1,6 +1,6 @@
 """Digits that spiking neurons learn without labels (Diehl & Cook 2015), with a `CompiledNetwork`.
 
-python experiments/diehl_cook.py            10,000 images; goes on where it was stopped.
+python experiments/diehl_cook.py            60,000 images; goes on where it was stopped.
 python experiments/diehl_cook.py --times    Time of an image: this program, and plain Brian2.
 
 784 Poisson inputs teach 400 neurons by a triplet rule. Each of these excites an inhibitory neuron,
@@ -212,10 +212,13 @@ def accuracy(program, state, seen, labels, test):
     return right / len(test[1])
 
 
-def learn(checks=(1000, 3000, 10000), n_recent=2000, n_test=1000):
+#: After how many images to test, and with how many.
+CHECKS = {1000: 1000, 3000: 1000, 10000: 1000, 30000: 1000, 60000: 10000}
+
+
+def learn(checks=CHECKS, n_recent=2000):
     """Learn from one image after another; note accuracy, and save the state, at some numbers."""
     training, test = load("mnist")
-    test = test.images[:n_test], test.labels[:n_test]
     program, saved = CompiledNetwork(build), RESULTS.parent / "weights" / "diehl_cook.npz"
     rows = list(csv.reader(CSV.read_text().splitlines()))[1:] if CSV.exists() else []
     first, state, responses = int(rows[-1][0]) if rows else 0, start(), []
@@ -223,14 +226,16 @@ def learn(checks=(1000, 3000, 10000), n_recent=2000, n_test=1000):
         with np.load(saved) as archive:
             state = {name: archive[name] for name in KEPT}
     begin, spent = time.perf_counter(), float(rows[-1][2]) if rows else 0.0
-    for number in range(first, checks[-1]):
+    for number in range(first, max(checks)):
         spikes, state = present(program, state, training.images, number)
         responses.append(counts(spikes))
         if number + 1 in checks:
             spent += time.perf_counter() - begin
             recent = np.array(responses[-n_recent:])
             labels = training.labels[number + 1 - len(recent) : number + 1]
-            share = accuracy(program, state, recent, labels, test)
+            n_test = checks[number + 1]
+            some = test.images[:n_test], test.labels[:n_test]
+            share = accuracy(program, state, recent, labels, some)
             rows.append([number + 1, f"{100 * share:.1f}", f"{spent:.0f}", n_test])
             saved.parent.mkdir(exist_ok=True)
             np.savez(saved, **state)

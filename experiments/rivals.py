@@ -10,10 +10,12 @@ Each result is saved as soon as it is there.
 Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion.
 
 python experiments/rivals.py [--quick] [--fashion FOLDER] [--only REGEX] [--jobs N]
+python experiments/rivals.py --times    Seconds for an epoch of 784-500-10, on one quiet thread.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from dataclasses import dataclass, field, replace
@@ -96,7 +98,9 @@ MODELS = {
             "model": "predictive_coding",
             "rate_function": RECTIFIED,
             "input_adaptation": False,
+            "batch_size": 10,
         },
+        {"batch_size": 20},
         factors=(1.0, 1.0, 3.0),
     ),
     "microcircuits": Rival({"model": "microcircuit"}),
@@ -134,8 +138,7 @@ class Fit:
 
     @property
     def facts(self):
-        hidden = "-".join(map(str, self.hidden))
-        return {"data": self.data, "model": self.model, "hidden": hidden}
+        return {"data": self.data, "model": self.model, "hidden": hidden_name(self.hidden)}
 
     def specification(self, n_inputs):
         return MODELS[self.model].specification((n_inputs, *self.hidden, 10), self.scale)
@@ -263,6 +266,117 @@ def displacements(probe, weights, test):
     }
 
 
+# -- time -----------------------------------------------------------------------------
+
+#: Settings of equilibrium propagation in which it is timed beside PyTorch.
+TIMED = {"prediction_steps": 20, "nudging_steps": 10, "batch_size": 100}
+ROUNDS = 5
+
+
+def times(where, quick):
+    """Time an epoch of 784-500-10 of all models in turn, and of PyTorch where it is installed."""
+    training, test = load("mnist")
+    if quick:
+        training = training.take(2000)
+    specifications = {
+        model: rival.specification((784, 500, 10), 1.0) for model, rival in MODELS.items()
+    }
+    specifications["equilibrium propagation, 20 + 10 steps of 100"] = Specification.create(
+        sizes=(784, 500, 10), model="equilibrium_propagation", **TIMED
+    )
+    trainers = {
+        model: Training(Simulation(specification, seed=0), training, test.take(100), 0)
+        for model, specification in specifications.items()
+    }
+    ways = {
+        model: lambda trainer=trainer: trainer.run(1) or trainer.history[-1].seconds
+        for model, trainer in trainers.items()
+    }
+    try:
+        ways["equilibrium propagation, 20 + 10 steps of 100, PyTorch"] = in_torch(training)
+        ways["backpropagation, batches of 100, PyTorch"] = backpropagation_in_torch(training)
+    except ImportError:
+        click.echo("PyTorch is not installed: without its rows")
+    path = where / "rivals_times.csv"
+    path.unlink(missing_ok=True)
+    for turn in tqdm(range(ROUNDS), unit=" rounds"):
+        for model, way in ways.items():
+            lab.append_row(path, {"model": model, "round": turn, "seconds": f"{way():.2f}"})
+    rows = lab.read_rows(path)
+    for model in ways:
+        seconds = [float(row["seconds"]) for row in rows if row["model"] == model]
+        click.echo(f"{model:52} {min(seconds):6.2f} {np.median(seconds):6.2f} {max(seconds):6.2f}")
+
+
+def in_torch(training):
+    """Return a function that lets PyTorch run the same dynamics, as users write it.
+
+    States go down the gradient of the energy, which PyTorch derives.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    images = torch.from_numpy(np.array(training.images)).float() / 255
+    targets = torch.nn.functional.one_hot(torch.from_numpy(training.labels), 10).float()
+    sizes = (784, 500, 10)
+    weights = [torch.randn(a, b) / a**0.5 for a, b in itertools.pairwise(sizes)]
+    biases = [torch.zeros(n) for n in sizes[1:]]
+    for parameter in weights + biases:
+        parameter.requires_grad_()
+
+    def energy(x, states, beta, y):
+        rates = [x, *(state.clamp(0, 1) for state in states)]
+        total = 0.5 * sum((state**2).sum() for state in states)
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            total = total - ((rates[k] @ w + b) * rates[k + 1]).sum()
+        return total + beta * 0.5 * ((states[-1] - y) ** 2).sum()
+
+    def relax(x, states, steps, beta, y):
+        for _ in range(steps):
+            states = [state.detach().requires_grad_() for state in states]
+            slopes = torch.autograd.grad(energy(x, states, beta, y), states)
+            states = [(s - 0.5 * g).clamp(0, 1) for s, g in zip(states, slopes, strict=True)]
+        return [state.detach() for state in states]
+
+    def epoch():
+        start = time.perf_counter()
+        for rows in torch.randperm(len(images)).split(TIMED["batch_size"]):
+            x, y = images[rows], targets[rows]
+            states = [torch.zeros(len(rows), n) for n in sizes[1:]]
+            free = relax(x, states, TIMED["prediction_steps"], 0.0, y)
+            nudged = relax(x, free, TIMED["nudging_steps"], 1.0, y)
+            change = (energy(x, nudged, 0.0, y) - energy(x, free, 0.0, y)) / len(rows)
+            slopes = torch.autograd.grad(change, weights + biases)
+            with torch.no_grad():
+                for parameter, slope in zip(weights + biases, slopes, strict=True):
+                    parameter -= 0.1 * slope
+        return time.perf_counter() - start
+
+    return epoch
+
+
+def backpropagation_in_torch(training):
+    """Return a function that times an epoch of a perceptron in PyTorch."""
+    import torch
+
+    images = torch.from_numpy(np.array(training.images))
+    targets = torch.nn.functional.one_hot(torch.from_numpy(training.labels), 10).float()
+    layers = [torch.nn.Linear(784, 500), torch.nn.Sigmoid(), torch.nn.Linear(500, 10)]
+    model = torch.nn.Sequential(*layers, torch.nn.Sigmoid())
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def epoch():
+        start = time.perf_counter()
+        for rows in torch.randperm(len(images)).split(100):
+            optimiser.zero_grad()
+            error = targets[rows] - model(images[rows].float() / 255)
+            (0.5 * (error**2).sum(dim=1).mean()).backward()
+            optimiser.step()
+        return time.perf_counter() - start
+
+    return epoch
+
+
 # -- what is run ----------------------------------------------------------------------
 
 
@@ -300,72 +414,204 @@ def last_epochs(rows):
     return list(found.values())
 
 
-def table(rows):
-    """Return mean and standard deviation of the last epoch's test accuracy, a column a network."""
+def mean_and_spread(values, digits=2):
+    """Return a cell of a table: the mean, and the standard deviation if there are several."""
+    values = [float(value) for value in values if value not in ("", None)]
+    if not values:
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
+
+
+def accuracies(rows):
+    """Return the test accuracy after the last epoch, a row a model and a column a network."""
     found = {}
     for row in last_epochs(rows):
-        key = row["data"], row["model"]
-        found.setdefault(key, {}).setdefault(row["hidden"], []).append(row)
-    columns = ["-".join(map(str, hidden)) for hidden in NETWORKS]
-
-    def cell(of):
-        values = [float(row["test_accuracy"]) for row in of]
-        spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-        return f"{np.mean(values):.2f}{spread}" if values else ""
-
+        cells = found.setdefault((row["data"], row["model"]), {})
+        cells.setdefault(row["hidden"], []).append(row["test_accuracy"])
     return [
         {"data": data, "model": model}
-        | {column: cell(networks.get(column, [])) for column in columns}
-        for (data, model), networks in found.items()
+        | {
+            name: mean_and_spread(found.get((data, model), {}).get(name, ()))
+            for name in map(hidden_name, NETWORKS)
+        }
+        for data in dict.fromkeys(data for data, _ in found)
+        for model in MODELS
+        if (data, model) in found
     ]
 
 
-def draw(rows, layers):
-    """Draw accuracy over depth, and errors over the distance to the output."""
-    drawing, panels = lab.figure(1, 3, width=3.0, height=3.2)
-    accuracy, angles, magnitudes = panels[0]
-    for number, model in enumerate(MODELS):
-        style = {
-            "color": lab.COLOURS[number % len(lab.COLOURS)],
-            "ls": "-" if number < len(lab.COLOURS) else "--",
-            "marker": "os^vDPX*<>phd"[number],
-            "ms": 4,
-        }
-        means = {}
-        for row in last_epochs(rows):
-            depth = row["hidden"].count("100")
-            if row["model"] == model and row["data"] == "MNIST" and depth:
-                means.setdefault(depth, []).append(float(row["test_accuracy"]))
-        if means:
-            depths = sorted(means)
-            accuracy.plot(depths, [np.mean(means[k]) for k in depths], label=model, **style)
-        for panel, column in ((angles, "angle"), (magnitudes, "ratio")):
-            of = {}
-            for row in layers:
-                if (
-                    row["model"] == model
-                    and row["data"] == "MNIST"
-                    and row["hidden"] == "100-100-100-100-100"
-                ):
-                    of.setdefault(int(row["from_output"]), []).append(float(row[column]))
-            places = sorted(of)
-            # Magnitudes relative to that next to the output: a common factor is a learning rate.
-            scale = np.mean(of[1]) if column == "ratio" and 1 in of else 1.0
-            if places:
-                panel.plot(places, [np.mean(of[k]) / scale for k in places], **style)
-    accuracy.set(xlabel="hidden layers of 100", ylabel="test accuracy (%)")
-    angles.set(xlabel="layers from the output", ylabel="error to gradient (degrees)")
-    magnitudes.set(xlabel="layers from the output", ylabel="error / gradient", yscale="log")
-    drawing.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+def sizes_and_settling(rows, layers, times):
+    """Return what each model needs, of MNIST: weights, states, steps, and seconds an epoch."""
+    found = []
+    for model in MODELS:
+        of = [row for row in rows if row["model"] == model and row["data"] == "MNIST"]
+        wide = next((row for row in of if row["hidden"] == "500" and row["weights"]), None)
+        if wide is None:
+            continue
+
+        def settled(depth, model=model):
+            name = hidden_name((100,) * depth)
+            return "/".join(
+                dict.fromkeys(
+                    row["settling_steps"] or "never"
+                    for row in layers
+                    if (row["model"], row["hidden"], row["data"]) == (model, name, "MNIST")
+                )
+            )
+
+        seconds = [row["seconds"] for row in times if row["model"] == model]
+        found.append(
+            {
+                "model": model,
+                "weights": f"{int(wide['weights']):,}",
+                "states": f"{int(wide['states']):,}",
+                "steps of an image": wide["steps"],
+                "seconds an epoch": f"{min(map(float, seconds)):.1f}" if seconds else "",
+            }
+            | {f"settled, {depth} hidden": settled(depth) for depth in (1, 3, 5)}
+        )
+    return found
+
+
+def of_depth(layers, column, hidden):
+    """Return means over seeds of an error's angle or ratio, by model and layers from the output."""
+    found = {}
+    for row in layers:
+        if row["data"] == "MNIST" and row["hidden"] == hidden_name(hidden):
+            places = found.setdefault(row["model"], {})
+            places.setdefault(int(row["from_output"]), []).append(float(row[column]))
+    return {
+        model: {place: float(np.mean(values)) for place, values in sorted(places.items())}
+        for model, places in found.items()
+    }
+
+
+def hidden_name(hidden):
+    return "-".join(map(str, hidden))
+
+
+#: What is drawn, and how; the rest is in the tables.
+DRAWN = {
+    "backpropagation": ("#000000", "-", "o"),
+    "feedback alignment": ("#999999", "--", "o"),
+    "equilibrium propagation, both sides": (lab.COLOURS[0], "-", "s"),
+    "predictive coding": (lab.COLOURS[4], "-", "D"),
+    "microcircuits": (lab.COLOURS[1], "--", "v"),
+    "microcircuits, transposed": (lab.COLOURS[1], "-", "^"),
+    "ghosts, the paper's rules": (lab.COLOURS[2], "--", "P"),
+    "ghosts that follow": (lab.COLOURS[2], "-", "X"),
+    "ghosts, mirror": (lab.COLOURS[3], "-", "*"),
+}
+
+
+def draw_errors(layers):
+    """Draw angle and magnitude of errors over the distance to the output: the first claim."""
+    deep = NETWORKS[-1]
+    drawing, panels = lab.figure(1, 2, width=3.2, height=3.4)
+    angles, ratios = panels[0]
+    for panel, column in ((angles, "angle"), (ratios, "ratio")):
+        for model, places in of_depth(layers, column, deep).items():
+            if model in DRAWN:
+                colour, line, marker = DRAWN[model]
+                # Relative to the layer next to the output: a common factor is a learning rate.
+                scale = places[1] if column == "ratio" else 1.0
+                panel.plot(
+                    list(places),
+                    [max(value / scale, 1e-9) for value in places.values()],
+                    color=colour,
+                    ls=line,
+                    marker=marker,
+                    ms=5,
+                    label=model,
+                )
+        panel.set_xticks(range(1, len(deep) + 1))
+        panel.set_xlabel("layers from the output")
+    angles.set(ylabel="angle to the gradient (degrees)", ylim=(-3, 100))
+    ratios.set(ylabel="error / gradient, relative to layer 1", yscale="log")
+    handles, labels = angles.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return drawing
+
+
+def draw_settling(rows, layers):
+    """Draw steps until the first phase is at rest, and accuracy, over depth: the second claim."""
+    drawing, panels = lab.figure(1, 2, width=3.2, height=3.4)
+    steps, accuracy = panels[0]
+    for model, (colour, line, marker) in DRAWN.items():
+        style = {"color": colour, "ls": line, "marker": marker, "ms": 5, "label": model}
+        settled, right = {}, {}
+        for depth in range(1, 6):
+            name = hidden_name((100,) * depth)
+            of_model = {"data": "MNIST", "model": model, "hidden": name}
+            for row in layers:
+                if of_model.items() <= row.items() and row["settling_steps"]:
+                    settled.setdefault(depth, []).append(float(row["settling_steps"]))
+            for row in last_epochs(rows):
+                if of_model.items() <= row.items():
+                    right.setdefault(depth, []).append(float(row["test_accuracy"]))
+        for panel, values in ((steps, settled), (accuracy, right)):
+            if values:
+                panel.plot(list(values), [np.mean(value) for value in values.values()], **style)
+    steps.set(ylabel="steps until the first phase is at rest", yscale="log")
+    accuracy.set(ylabel="test accuracy (%)", ylim=(80, 100))
+    for panel in panels[0]:
+        panel.set_xticks(range(1, 6))
+        panel.set_xlabel("hidden layers of 100 units")
+    handles, labels = accuracy.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return drawing
+
+
+def markdown(rows):
+    """Return a table for the site."""
+    names = list(rows[0])
+    lines = [names, ["---"] + ["---:"] * (len(names) - 1)]
+    lines += [[str(row[name]) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def show_all(where):
+    """Write tables and figures of what is there."""
+    rows, layers, times = (
+        lab.read_rows(where / f"rivals{name}.csv") for name in ("", "_layers", "_times")
+    )
+    means = accuracies(rows)
+    lab.save_table(where / "rivals_means.csv", means)
+    for data in dict.fromkeys(row["data"] for row in means):
+        of = [{k: v for k, v in row.items() if k != "data"} for row in means if row["data"] == data]
+        of = [{k: v for k, v in row.items() if any(r[k] for r in of)} for row in of]
+        (where / f"rivals_{data.lower()}.md").write_text(markdown(of))
+    if needs := sizes_and_settling(rows, layers, times):
+        (where / "rivals_needs.md").write_text(markdown(needs))
+    angles, ratios = (of_depth(layers, column, NETWORKS[-1]) for column in ("angle", "ratio"))
+    deep = [
+        {"model": model}
+        | {
+            f"{place} from the output": f"{angles[model][place]:.1f}, {ratios[model][place]:.2g}"
+            for place in angles[model]
+        }
+        for model in MODELS
+        if model in angles
+    ]
+    if deep:
+        (where / "rivals_errors.md").write_text(markdown(deep))
+        draw_errors(layers).savefig(where / "rivals_errors.png")
+        draw_settling(rows, layers).savefig(where / "rivals.png")
+    for row in means:
+        click.echo("  ".join(str(value).ljust(14) for value in row.values()))
 
 
 @click.option("--fashion", help="Folder with Fashion-MNIST.")
 @click.option("--only", default="", help="Only fits whose 'data; model; hidden' matches this.")
+@click.option("--times", "timing", is_flag=True, help="Seconds for an epoch, and nothing else.")
 @lab.options
-def main(quick, jobs, fashion, only):
+def main(quick, jobs, fashion, only, timing):
     """Let ghosts and their rivals learn the same; results in rivals.csv and rivals_layers.csv."""
     where = lab.folder(quick)
+    if timing:
+        times(where, quick)
+        return
     choice, epochs, layers = (where / f"rivals{name}.csv" for name in ("_choice", "", "_layers"))
     networks = NETWORKS[:3:2] if quick else NETWORKS
     fits = [
@@ -374,7 +620,7 @@ def main(quick, jobs, fashion, only):
         if data == "MNIST" or fashion
         for hidden in networks
         for model in MODELS
-        if re.search(only, f"{data}; {model}; {'-'.join(map(str, hidden))}")
+        if re.search(only, f"{data}; {model}; {hidden_name(hidden)}")
     ]
     known = {
         (*map(row.get, ("data", "model", "hidden")), row["scale"]) for row in lab.read_rows(choice)
@@ -402,12 +648,7 @@ def main(quick, jobs, fashion, only):
         tqdm.write(
             f"{fit.model}, {last['hidden']}: {last['test_accuracy']:.2f} % ({seconds:.0f} s)"
         )
-    rows = lab.read_rows(epochs)
-    means = table(rows)
-    lab.save_table(where / "rivals_means.csv", means)
-    for row in means:
-        click.echo("  ".join(str(value).ljust(14) for value in row.values()))
-    draw(rows, lab.read_rows(layers)).savefig(where / "rivals.png")
+    show_all(where)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -286,7 +287,7 @@ class Training:
             self.history.append(epoch)
             self.responses = np.empty((0, 0))
         if warning and not known:
-            warnings.warn(warning, LearningWarning, stacklevel=2)
+            warnings.warn(warning, LearningWarning, stacklevel=_callers_level())
         if progress is not None:
             progress(len(responses), epoch.online_accuracy)
         return epoch
@@ -474,3 +475,12 @@ def scores(specification: Specification, responses: np.ndarray) -> np.ndarray:
         responses = np.exp(responses - responses.max(axis=1, keepdims=True))
         responses /= responses.sum(axis=1, keepdims=True)
     return responses
+
+
+def _callers_level() -> int:
+    """Return the `stacklevel` with which a warning names the user's line, and not one of ours."""
+    level, frame = 1, sys._getframe(1)
+    package = __name__.partition(".")[0]
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -21,7 +21,10 @@ def train(epochs, training=TRAINING, test=TEST, **fields):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trainer.run(epochs)
-    found = [str(one.message) for one in caught if one.category is LearningWarning]
+    learning = [one for one in caught if one.category is LearningWarning]
+    # The line that it names is that of the user.
+    assert all(one.filename == __file__ for one in learning)
+    found = [str(one.message) for one in learning]
     assert found == [e.warning for e in trainer.history if e.warning][: len(found)]
     return trainer, found
 

@@ -53,7 +53,7 @@ class BackpropagationWeights(InitialWeights):
     >>> from ghost_spiking import Specification
     >>> specification = Specification.create(sizes=(4, 3, 3, 2), model="backpropagation")
     >>> specification.network.initial_weights.feedback
-    (1.0, 1.0)
+    (3.0, 3.0)
     """
 
     feedback: tuple[NotNegative, ...]
@@ -172,7 +172,8 @@ top_down_post = w * change_pre : 1 (summed)
                 "input_adaptation": adapting,
                 "initial_weights": {
                     "feedforward": tuple(gain(*pair) for pair in graph.connections),
-                    "feedback": (1.0,) * len(graph.feedback_connections),
+                    # Fixed weights shrink errors from layer to layer unless they are large.
+                    "feedback": (3.0 if top > 2 else 1.0,) * len(graph.feedback_connections),
                 },
             },
             "protocol": {

@@ -444,8 +444,9 @@ class Probe:
         errors = self._compare(nudged, spec.protocol.beta, truth)
         changed = self.update(weights)
         return Measurements(
-            error_angle={layer: angle for layer, (angle, _) in errors.items()},
-            error_ratio={layer: ratio for layer, (_, ratio) in errors.items()},
+            # Python 3.12.1 takes the name of a function, used here too, for one of the loop's own.
+            error_angle={layer: found[0] for layer, found in errors.items()},
+            error_ratio={layer: found[1] for layer, found in errors.items()},
             update_angle={
                 name: angle(changed[name] - weights[name], gradient)
                 for name, gradient in truth.weights.items()

@@ -31,7 +31,7 @@ from ghost_spiking.datasets import load
 from ghost_spiking.exceptions import GhostSpikingError
 from ghost_spiking.graph import projection_name
 from ghost_spiking.measure import Probe
-from ghost_spiking.vectors import angle, ratio
+from ghost_spiking.vectors import angle, norm, ratio
 
 #: Rectified, but smooth, so that it has a slope.
 RECTIFIED = "log(1 + exp(4 * s)) / 4"
@@ -190,10 +190,13 @@ class Fit:
             | size
             for epoch in trainer.history
         ]
+        # Long traces of equilibrium propagation take much memory.
+        model = specification.network.model
+        measured = MEASURED // 10 if model == "equilibrium_propagation" else MEASURED
         probe = Probe(
             specification,
-            test.images[:MEASURED],
-            test.labels[:MEASURED],
+            test.images[:measured],
+            test.labels[:measured],
             maximum=test.maximum,
             adaptation=simulation.adaptation,
             seed=self.seed,
@@ -204,13 +207,17 @@ class Fit:
             | {
                 "layer": layer,
                 "from_output": len(self.hidden) + 1 - layer,
-                "angle": round(of_layer[0], 2),
-                "ratio": round(of_layer[1], 5),
+                "angle": rounded(of_layer[0], 2),
+                "ratio": rounded(of_layer[1], 5),
                 "settling_steps": settled,
             }
-            for layer, of_layer in errors(probe, simulation.weights, test).items()
+            for layer, of_layer in errors(probe, simulation.weights).items()
         ]
         return epochs, layers
+
+
+def rounded(value, digits):
+    return "" if value is None or not np.isfinite(value) else round(value, digits)
 
 
 def cost(specification):
@@ -225,44 +232,52 @@ def cost(specification):
     return {"weights": weights, "states": states, "steps": sum(p.steps for p in layout.phases)}
 
 
-def errors(probe, weights, test):
+def errors(probe, weights):
     """Return angle and magnitude of the error of each hidden layer, relative to the gradient."""
     if probe.specification.network.model == "equilibrium_propagation":
-        return displacements(probe, weights, test)
+        return displacements(probe, weights)
     return probe.errors(weights)
 
 
-def displacements(probe, weights, test):
+def displacements(probe, weights):
     """Return the same for equilibrium propagation, whose errors are how far nudging moves states.
 
     The gradient of its cost at the fixed point s is D (I - W D)^-1 (y - s_L), where D says which
-    states are not held at a bound, and W connects both ways; by iteration. Nudging is made weak
-    and long, so that what is compared is the rule, and not its settings.
+    states are not held at a bound, and W connects both ways; by iteration. Nudging is made weak,
+    and phases as long as it takes, so that what is compared is the rule, and not its settings.
+    Where states are not at rest after that, there is nothing to compare.
     """
     specification = probe.specification
-    top, beta = specification.network.n_layers, 1e-3
+    top, beta, steps = specification.network.n_layers, 1e-3, 1500
     layers = range(1, top + 1)
-    free_steps = 2 * specification.protocol.prediction_steps
-    states = probe.states(weights, prediction_steps=free_steps, nudging_steps=free_steps, beta=beta)
-    free = {layer: states[f"layer_{layer}.s"][free_steps] for layer in layers}
-    moved = {layer: (states[f"layer_{layer}.s"][-1] - free[layer]) / beta for layer in layers}
+    states = probe.states(weights, prediction_steps=steps, nudging_steps=steps, beta=beta)
+    found = {}
+    for layer in layers:
+        trace = states[f"layer_{layer}.s"]
+        free, late, nudged = trace[steps], trace[3 * steps // 4], trace[-1]
+        moved = (nudged - free) / beta
+        unrest = norm(free - late) + norm(nudged - trace[-1 - steps // 4])
+        found[layer] = free, moved, unrest < 1e-3 * norm(nudged - free)
+    free = {layer: values[0] for layer, values in found.items()}
     inside = {layer: (free[layer] > 0) & (free[layer] < 1) for layer in layers}
     W = {layer: weights[projection_name("feedforward", layer - 1, layer)] for layer in layers}
-    target = np.eye(specification.network.sizes[-1])[test.labels[:MEASURED]]
-    found = {layer: np.zeros_like(free[layer]) for layer in layers}
-    for _ in range(free_steps):
+    target = np.eye(specification.network.sizes[-1])[probe.labels]
+    truth = {layer: np.zeros_like(free[layer]) for layer in layers}
+    for _ in range(steps):
         new = {}
         for layer in layers:
-            drive = found[layer - 1] @ W[layer].T if layer > 1 else 0.0
+            drive = truth[layer - 1] @ W[layer].T if layer > 1 else 0.0
             if layer < top:
-                drive = drive + found[layer + 1] @ W[layer + 1]
+                drive = drive + truth[layer + 1] @ W[layer + 1]
             else:
                 drive = drive + target - free[top]
-            new[layer] = inside[layer] * drive
-        found = new
+            # Half a step, since whole ones may oscillate.
+            new[layer] = 0.5 * (truth[layer] + inside[layer] * drive)
+        truth = new
     return {
-        layer: (angle(moved[layer], found[layer]), ratio(moved[layer], found[layer]))
-        for layer in range(1, top)
+        layer: (angle(moved, truth[layer]), ratio(moved, truth[layer])) if rests else (None, None)
+        for layer, (_, moved, rests) in found.items()
+        if layer < top
     }
 
 
@@ -478,7 +493,7 @@ def of_depth(layers, column, hidden):
     """Return means over seeds of an error's angle or ratio, by model and layers from the output."""
     found = {}
     for row in layers:
-        if row["data"] == "MNIST" and row["hidden"] == hidden_name(hidden):
+        if row["data"] == "MNIST" and row["hidden"] == hidden_name(hidden) and row[column]:
             places = found.setdefault(row["model"], {})
             places.setdefault(int(row["from_output"]), []).append(float(row[column]))
     return {

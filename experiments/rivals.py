@@ -9,7 +9,7 @@ Each result is saved as soon as it is there.
 
 Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion.
 
-python experiments/rivals.py [--quick] [--fashion FOLDER] [--only REGEX] [--jobs N]
+python experiments/rivals.py [--quick] [--fashion FOLDER] [--only REGEX] [--seeds N] [--jobs N]
 python experiments/rivals.py --times    Seconds for an epoch of 784-500-10, on one quiet thread.
 """
 
@@ -211,7 +211,7 @@ class Fit:
                 "ratio": rounded(of_layer[1], 5),
                 "settling_steps": settled,
             }
-            for layer, of_layer in errors(probe, simulation.weights).items()
+            for layer, of_layer in errors(probe, simulation.weights, test.labels[:measured]).items()
         ]
         return epochs, layers
 
@@ -232,14 +232,14 @@ def cost(specification):
     return {"weights": weights, "states": states, "steps": sum(p.steps for p in layout.phases)}
 
 
-def errors(probe, weights):
+def errors(probe, weights, labels):
     """Return angle and magnitude of the error of each hidden layer, relative to the gradient."""
     if probe.specification.network.model == "equilibrium_propagation":
-        return displacements(probe, weights)
+        return displacements(probe, weights, labels)
     return probe.errors(weights)
 
 
-def displacements(probe, weights):
+def displacements(probe, weights, labels):
     """Return the same for equilibrium propagation, whose errors are how far nudging moves states.
 
     The gradient of its cost at the fixed point s is D (I - W D)^-1 (y - s_L), where D says which
@@ -261,7 +261,7 @@ def displacements(probe, weights):
     free = {layer: values[0] for layer, values in found.items()}
     inside = {layer: (free[layer] > 0) & (free[layer] < 1) for layer in layers}
     W = {layer: weights[projection_name("feedforward", layer - 1, layer)] for layer in layers}
-    target = np.eye(specification.network.sizes[-1])[probe.labels]
+    target = np.eye(specification.network.sizes[-1])[labels]
     truth = {layer: np.zeros_like(free[layer]) for layer in layers}
     for _ in range(steps):
         new = {}
@@ -619,9 +619,10 @@ def show_all(where):
 
 @click.option("--fashion", help="Folder with Fashion-MNIST.")
 @click.option("--only", default="", help="Only fits whose 'data; model; hidden' matches this.")
+@click.option("--seeds", default=SEEDS, show_default=True, help="Runs of each fit.")
 @click.option("--times", "timing", is_flag=True, help="Seconds for an epoch, and nothing else.")
 @lab.options
-def main(quick, jobs, fashion, only, timing):
+def main(quick, jobs, fashion, only, seeds, timing):
     """Let ghosts and their rivals learn the same; results in rivals.csv and rivals_layers.csv."""
     where = lab.folder(quick)
     if timing:
@@ -651,7 +652,7 @@ def main(quick, jobs, fashion, only, timing):
     }
     missing = [
         replace(fit, seed=seed, scale=best[tuple(fit.facts.values())])
-        for seed in range(1 if quick else SEEDS)
+        for seed in range(1 if quick else seeds)
         for fit in fits
         if (*fit.facts.values(), str(seed)) not in known
     ]

@@ -543,7 +543,7 @@ def draw_errors(layers):
         panel.set_xticks(range(1, len(deep) + 1))
         panel.set_xlabel("layers from the output")
     angles.set(ylabel="angle to the gradient (degrees)", ylim=(-3, 100))
-    ratios.set(ylabel="error / gradient, relative to layer 1", yscale="log")
+    ratios.set(ylabel="error / gradient (layer 1: 1)", yscale="log")
     handles, labels = angles.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return drawing
@@ -568,7 +568,7 @@ def draw_settling(rows, layers):
         for panel, values in ((steps, settled), (accuracy, right)):
             if values:
                 panel.plot(list(values), [np.mean(value) for value in values.values()], **style)
-    steps.set(ylabel="steps until the first phase is at rest", yscale="log")
+    steps.set(ylabel="steps to rest, first phase", yscale="log")
     accuracy.set(ylabel="test accuracy (%)", ylim=(80, 100))
     for panel in panels[0]:
         panel.set_xticks(range(1, 6))

@@ -3,6 +3,7 @@
 import os
 import sys
 import urllib.request
+import warnings
 from pathlib import Path
 
 import ghost_spiking
@@ -87,6 +88,11 @@ intersphinx_mapping = _reachable(
 )
 
 
+def say_what_is_wrong(gallery_conf, file):
+    """Let warnings on a page be their text, without the path of the machine that built it."""
+    warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
+
+
 def forget_models(gallery_conf, file):
     """Let models that a tutorial has made known not turn up on the page of the command line."""
     from ghost_spiking.models import _registry
@@ -115,7 +121,7 @@ sphinx_gallery_conf = {
     "ignore_repr_types": r"matplotlib|list",
     "write_computation_times": False,
     "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib", forget_models),
+    "reset_modules": ("matplotlib", forget_models, say_what_is_wrong),
     "reset_modules_order": "both",
     "image_srcset": ["2x"],
 }

@@ -81,7 +81,7 @@ class Facts(BaseModel):
         Tell whether the images are still the same.
     checksum : str or None
         The same for the training images, as earlier versions noted it.
-    engine, device, precision, seed
+    engine, device, precision, threads, seed
         As in `Simulation`; the seed is also that of the order of images.
     goal : int or None
         How many epochs it is to have.
@@ -112,6 +112,7 @@ class Facts(BaseModel):
     engine: Literal["dense", "synapses"] | None = None
     device: Literal["cpp_standalone", "cython", "numpy"] | None = None
     precision: Literal["float32", "float64"] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
     goal: Annotated[int, Field(ge=0)] | None = None
     versions: dict[str, str] = {}
@@ -129,6 +130,7 @@ class Facts(BaseModel):
             "engine": simulation.engine,
             "device": simulation.device,
             "precision": simulation.precision.name,
+            "threads": simulation.threads,
             "seed": int(training.seed),
             "versions": versions(),
         }
@@ -449,6 +451,7 @@ class Run:
             "seed": training.seed,
             "engine": simulation.engine,
             "precision": simulation.precision.name,
+            "threads": simulation.threads,
             "shapes of weights": {name: w.shape for name, w in simulation.weights.items()},
             "input_adaptation": simulation.specification.network.input_adaptation,
         }

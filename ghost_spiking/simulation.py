@@ -93,10 +93,22 @@ class Simulation:
         Where compiled programs are kept.
     profile : bool, optional
         Whether to measure the time of each code object (``cpp_standalone`` only).
+    threads : int, optional
+        Cores that a program uses (``cpp_standalone`` and ``dense`` only). Results have the same
+        bits for the same number of threads.
+
+    Raises
+    ------
+    ValueError
+        An unknown device, or threads that it does not have.
+    SpecificationError
+        Weights of other shapes, or what `build` refuses.
+    CompilationError
+        No C++ compiler, or it failed.
 
     Attributes
     ----------
-    device : str
+    device, threads
         As given.
     specification : Specification
         May be replaced by one with another protocol, but the same network and batch size.
@@ -145,9 +157,17 @@ class Simulation:
         data_dtype: Any = np.uint8,
         cache: Path | None = None,
         profile: bool = False,
+        threads: int = 1,
     ) -> None:
         if device not in DEVICES:
             raise ValueError(f"Simulation.device: '{device}' is not one of {', '.join(DEVICES)}")
+        if threads < 1:
+            raise ValueError(f"Simulation.threads: at least 1, got {threads}")
+        if threads > 1 and (device, engine) != ("cpp_standalone", "dense"):
+            raise ValueError(
+                "Simulation.threads: only programs (device cpp_standalone, engine dense) share "
+                f"their work among threads, not device {device}, engine {engine}; leave it at 1"
+            )
         self.specification = specification
         self.engine = engine
         self.precision = np.dtype(precision)
@@ -168,6 +188,7 @@ class Simulation:
         self.brian: BrianObjects | None = None
         self.build_seconds = 0.0
         self.device = device
+        self.threads = threads
         self._cache, self._profile = cache or default_cache(), profile
         self._compiled: dict[_Types, CompiledNetwork] = {}
         self._program: CompiledNetwork | None = None  # the one that was used last
@@ -211,7 +232,7 @@ class Simulation:
     @_as_our_own()
     def _find_or_compile(self, types: _Types) -> CompiledNetwork:
         with LOCK:
-            key = (self._cache, self._profile, *types, self._digest)
+            key = (self._cache, self._profile, self.threads, *types, self._digest)
             program = _programs.get(key)
             if program is None or not program.exists:
                 if self._digest_now() != self._digest:
@@ -222,7 +243,11 @@ class Simulation:
                     )
                 with _preferences(self.precision):
                     program = CompiledNetwork(
-                        lambda: self._build(types).network, cache=self._cache, profile=self._profile
+                        lambda: self._build(types).network,
+                        cache=self._cache,
+                        profile=self._profile,
+                        threads=self.threads,
+                        digest=f"{types} {self._digest}",
                     )
                 self.build_seconds += program.build_seconds
                 _programs[key] = program

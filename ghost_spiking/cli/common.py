@@ -208,11 +208,15 @@ def simulation_of_run(run: Run, dtype: Any, device: Any = None) -> Simulation:
     """Return the trained network, ready for pixels of this type."""
     from ..simulation import Simulation
 
+    device = device or run.facts.device or "cpp_standalone"
+    # Whoever looks may do so on another device than whoever trained.
+    threads = (run.facts.threads or 1) if device == "cpp_standalone" else 1
     return Simulation(
         run.specification,
         engine=run.facts.engine or "dense",
-        device=device or run.facts.device or "cpp_standalone",
+        device=device,
         precision=run.facts.precision or "float32",
+        threads=threads,
         weights=run.weights,
         adaptation=run.adaptation,
         seed=run.facts.seed or 0,

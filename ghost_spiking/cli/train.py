@@ -86,6 +86,13 @@ def _minutes(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     show_default=True,
 )
 @click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Cores that the program uses; results have the same bits for the same number.",
+)
+@click.option(
     "--spec",
     type=click.Path(dir_okay=False, path_type=Path),
     help="TOML file that describes network and protocol; replaces the options on the network.",
@@ -128,6 +135,7 @@ def train(
     engine: Any,
     device: Any,
     precision: Any,
+    threads: int,
     epochs: int | None,
     out: Path | None,
     force: bool,
@@ -172,7 +180,8 @@ def train(
     path = _folder_named(training.name) if out is None else Run.create(out, replace=force)
     try:
         with lock(path):
-            trainer = _new_trainer(specification, training, test, engine, device, precision, seed)
+            how = {"engine": engine, "device": device, "precision": precision, "threads": threads}
+            trainer = _new_trainer(specification, training, test, seed, **how)
             if force:  # now that nothing stands in the way of the new one
                 Run.clear(path)
             facts = Facts.of(
@@ -278,10 +287,12 @@ def _new_trainer(
     specification: Specification,
     training: Dataset,
     test: Dataset,
+    seed: int,
+    *,
     engine: Any,
     device: Any,
     precision: Any,
-    seed: int,
+    threads: int,
 ) -> Training:
     from ..simulation import Simulation
     from ..training import Training
@@ -300,6 +311,7 @@ def _new_trainer(
         engine=engine,
         device=device or "cpp_standalone",
         precision=precision,
+        threads=threads,
         seed=seed,
         data_dtype=training.images.dtype,
     )
@@ -340,9 +352,15 @@ def _go_on(
     changed = [f"{n} {facts.versions.get(n)}" for n in now if facts.versions.get(n) != now[n]]
     if changed:
         say(f"it began with {', '.join(changed)}, so numbers may differ in the last bits")
-    engine, precision = facts.engine or "dense", facts.precision or "float32"
     trainer = _new_trainer(
-        run.specification, training, test, engine, facts.device, precision, facts.seed or 0
+        run.specification,
+        training,
+        test,
+        facts.seed or 0,
+        engine=facts.engine or "dense",
+        device=facts.device,
+        precision=facts.precision or "float32",
+        threads=facts.threads or 1,
     )
     run.restore(trainer)
     _train_epochs(trainer, run.path, facts, save_every, measure, run.seconds - start)

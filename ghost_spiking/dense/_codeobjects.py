@@ -27,7 +27,14 @@ from brian2.utils.stringtools import word_substitute
 
 from ._exceptions import CompilationError
 
-__all__ = ["DenseCodeRunner", "FractionalOrder", "ListedVariables", "in_cython", "in_standalone"]
+__all__ = [
+    "DenseCodeRunner",
+    "FractionalOrder",
+    "ListedVariables",
+    "blas_of_programs",
+    "in_cython",
+    "in_standalone",
+]
 
 
 class _CPPNodeRenderer(CPPNodeRenderer):
@@ -144,7 +151,7 @@ class DenseCodeRunner(CodeRunner):
         self._compiled = compiled
         codeobj_class = _DenseCPPCodeObject if in_standalone() else _DenseNumpyCodeObject
         # Now, since later on Brian2 would wrap an error in one of its own.
-        self._blas = _blas() if in_standalone() else {}
+        self._blas = blas_of_programs() if in_standalone() else {}
         super().__init__(
             group,
             template,
@@ -172,7 +179,7 @@ class DenseCodeRunner(CodeRunner):
         return codeobj
 
 
-def _blas() -> dict[str, list[str]]:
+def blas_of_programs() -> dict[str, list[str]]:
     try:
         import scipy_openblas32
     except ImportError:

@@ -13,13 +13,22 @@ import subprocess
 import time
 from pathlib import Path
 
+import brian2
+import numpy as np
+import sympy
+
 from ._exceptions import CompilationError
 
-__all__ = ["compile_project", "hash_of"]
+__all__ = ["compile_project", "hash_of", "hash_without_source", "spare_threads"]
 
 _INCLUDE = re.compile(r"^#include ?[<\"](?!code_objects/).*$", re.MULTILINE)
 _FUNCTION = re.compile(r"^void (\w+)\(\);$", re.MULTILINE)
 _SOURCES = re.compile(r"^SRCS = (.*)$", re.MULTILINE)
+_PARALLEL = re.compile(
+    r"^(\s*#pragma omp parallel for schedule\(static\))(\s*for\(int _idx=0; _idx<_N;)", re.M
+)
+#: Units that a loop needs for several threads to be faster than one, as in templates/macros.cpp.
+_WORTHWHILE = 4000
 #: Files that hold together what is run once a step, and nothing that is computed.
 _FRAME = ("main.cpp", "run.cpp", "network.cpp", "synapses_classes.cpp")
 #: More files than this make the compiler read the headers more often than cores can make up for.
@@ -28,17 +37,43 @@ _MOST_BUNDLES = 4
 
 def hash_of(directory: Path) -> str:
     """Return a hash of a project, of the compiler and of the processor that it is compiled for."""
+    digest = hashlib.sha256(_hash_of_files(directory).encode())
+    digest.update(_machine().encode())
+    return digest.hexdigest()[:24]
+
+
+def hash_without_source(*facts: object) -> str:
+    """Return a hash of what a project depends on that has not been written, beside these facts.
+
+    These are the code that would write it, the compiler and the processor.
+    """
+    versions = [brian2.__version__, sympy.__version__, np.__version__, platform.python_version()]
+    known = [*map(repr, facts), *versions, _hash_of_files(Path(__file__).parent), _machine()]
+    return hashlib.sha256("\0".join(known).encode()).hexdigest()[:24]
+
+
+def _hash_of_files(directory: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+    for path in sorted(p for p in directory.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         digest.update(str(path.relative_to(directory)).encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _machine() -> str:
+    """Return a text that differs between compilers, and between processors."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     stamp = os.stat(compiler).st_mtime_ns if compiler else 0
-    digest.update(f"{compiler} {stamp} {platform.platform()}".encode())
+    flags = []
     with contextlib.suppress(OSError):
         flags = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x[:5] == "flags"]
-        digest.update("".join(flags[:1]).encode())
-    return digest.hexdigest()[:24]
+    return f"{compiler} {stamp} {platform.platform()} {''.join(flags[:1])}"
+
+
+def spare_threads(directory: Path) -> None:
+    """Let Brian2's loops over a few units run in one thread; to wake others takes longer."""
+    for path in (directory / "code_objects").glob("*.cpp"):
+        path.write_text(_PARALLEL.sub(rf"\1 if(_N > {_WORTHWHILE})\2", path.read_text()))
 
 
 def compile_project(directory: Path) -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.base import weakproxy_with_fallback
-from brian2.core.variables import AuxiliaryVariable, Variables
+from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Variables
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION, Equations
 from brian2.equations.unitcheck import check_units_statements
 from brian2.groups.group import Group
@@ -278,8 +278,28 @@ class DensePathway(DenseCodeRunner, Group):
             "solves": any(step[0] in ("pre", "post") for step in steps),
             "last": LAST,
             "waiting": self.waiting,
+            **self._without_copies(code.get("synaptic", "")),
         }
         self.abstract_code = code
+
+    def _without_copies(self, code: str) -> dict[str, bool]:
+        """Tell what numpy may read where it is, without indices for every synapse.
+
+        What is written under one name must not be read under another. A value of the neuron that
+        spikes is one number, unless it is written, once for each synapse.
+        """
+        synapses, own = self.group, self.prepost
+        everything = {**dict(synapses.variables.items()), **dict(self.variables.items())}
+        names = get_identifiers_recursively([code], everything) & everything.keys()
+        arrays = [everything[name] for name in names if isinstance(everything[name], ArrayVariable)]
+        written = {statement.variable for statement in statements_of(code)} if code else set()
+        of_own = {
+            name for name in written if self._index_of(name) in (f"_own_{own}", f"_unit_{own}")
+        }
+        return {
+            "views": synapses.mask is None and len({id(array) for array in arrays}) == len(arrays),
+            "only_read": not of_own,
+        }
 
     def _index_of(self, name: str) -> str:
         if name in self.variables:

@@ -45,6 +45,9 @@ class WaitingLine:
     def prepare(self) -> None:
         """Take a new delay, or a new length of the time step, as the one of later spikes."""
         self.line[2] = int(self._delay.get_value()[0] / self._clock.dt_ + 0.5)
+        # asked for once, since it is needed in every step
+        self._spikes = self._events.get_value()
+        self._timestep = self._clock.variables["timestep"].get_value()
 
     def entries(self) -> np.ndarray:
         """Return steps and neurons of all that wait, as two rows."""
@@ -71,28 +74,31 @@ class WaitingLine:
         self.entries()[:] = waiting
 
     def __call__(self) -> np.ndarray:
-        events = self._events.get_value()
-        events = events[: events[-1]]
         begin, end, delay, capacity = self.line[:_HEAD].tolist()
-        if not (len(events) or end > begin):
+        events = self._spikes[: self._spikes[-1]]
+        if len(events):
+            start, stop = self._bounds
+            if start or stop < self._n_source:
+                events = events[(events >= start) & (events < stop)] - np.int32(start)
+        if end == begin and not (delay and len(events)):
             return events
-        start, stop = self._bounds
-        if start or stop < self._n_source:
-            events = events[(events >= start) & (events < stop)] - np.int32(start)
-        if not (delay or end > begin):
-            return events
-        now = self._clock.variables["timestep"].get_value().item()
+        now = self._timestep.item()
         if len(events):
             if end + len(events) > capacity:
                 self.make_room(len(events))
-            due, units = self.entries()
-            # others may be due later, if the delay was longer
-            place = np.searchsorted(due, now + delay, side="right")
-            self.line[1] += len(events)
-            waiting = self.entries()
-            waiting[:, place + len(events) :] = [due[place:].copy(), units[place:].copy()]
-            waiting[0, place : place + len(events)] = now + delay
-            waiting[1, place : place + len(events)] = events
+                begin, end, _, capacity = self.line[:_HEAD].tolist()
+            line, number = self.line[_HEAD:].reshape(2, -1), len(events)
+            place = end
+            if end > begin and line[0, end - 1] > now + delay:
+                # others are due later, if the delay was longer
+                place = begin + int(np.searchsorted(line[0, begin:end], now + delay, side="right"))
+                line[:, place + number : end + number] = line[:, place:end].copy()
+            line[0, place : place + number] = now + delay
+            line[1, place : place + number] = events
+            end += number
+            self.line[1] = end
+        if self.line[_HEAD + begin] > now:
+            return self.line[:0]
         due, units = self.entries()
         count = np.searchsorted(due, now, side="right")
         self.line[0] += count

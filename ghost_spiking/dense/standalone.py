@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import logging
 import os
 import platform
 import select
@@ -28,10 +30,14 @@ from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import all_devices, get_device, reset_device, set_device
 from brian2.units import second
-from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+from brian2.units.fundamentalunits import (
+    fail_for_dimension_mismatch,
+    get_or_create_dimension,
+)
 
 from ._brian import LOCK, alone, fresh_names, require_runtime
-from ._compiler import compile_project, hash_of
+from ._codeobjects import blas_of_programs
+from ._compiler import compile_project, hash_of, hash_without_source, spare_threads
 from ._exceptions import CompilationError
 from ._interrupts import deferred
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE, ClampedInput, checked_rows
@@ -77,6 +83,40 @@ class _Contents:
     inputs: dict[str, tuple[int, np.dtype, tuple[str, str]]]
     #: Width and type of every `ResponseMonitor`.
     monitors: dict[str, tuple[int, np.dtype]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "variables": {
+                name: [v.file, v.dtype.str, v.dimensions._dims, v.shape, v.read_only]
+                for name, v in self.variables.items()
+            },
+            "inputs": {
+                name: [n, dtype.str, files] for name, (n, dtype, files) in self.inputs.items()
+            },
+            "monitors": {name: [n, dtype.str] for name, (n, dtype) in self.monitors.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> _Contents:
+        """Take what `to_json` has given."""
+        return cls(
+            {
+                name: _Variable(
+                    file,
+                    np.dtype(dtype),
+                    get_or_create_dimension(dims),
+                    None if shape is None else tuple(shape),
+                    read_only,
+                )
+                for name, (file, dtype, dims, shape, read_only) in data["variables"].items()
+            },
+            {
+                name: (n, np.dtype(dtype), tuple(files))
+                for name, (n, dtype, files) in data["inputs"].items()
+            },
+            {name: (n, np.dtype(dtype)) for name, (n, dtype) in data["monitors"].items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -124,11 +164,20 @@ class CompiledNetwork:
         ``$GHOST_SPIKING_CACHE``.
     profile : bool, optional
         Whether the program measures the time spent in each code object.
+    threads : int, optional
+        Cores that the products and loops of the program share. Results have the same bits for the
+        same number of threads, on any machine of the same kind.
+    digest : str, optional
+        A hash of all that `build` depends on. A program that was compiled for the same one is
+        taken from the cache without calling `build`, which takes half a second.
 
     Raises
     ------
     CompilationError
-        No C++ compiler or no make, or the compiler failed.
+        No C++ compiler or no make, or the compiler failed, as it does for several threads if it
+        does not know OpenMP.
+    ValueError
+        Fewer threads than one.
 
     Attributes
     ----------
@@ -159,25 +208,61 @@ class CompiledNetwork:
     """
 
     def __init__(
-        self, build: Callable[[], Network], *, cache: Path | None = None, profile: bool = False
+        self,
+        build: Callable[[], Network],
+        *,
+        cache: Path | None = None,
+        profile: bool = False,
+        threads: int = 1,
+        digest: str | None = None,
     ) -> None:
+        if threads < 1:
+            raise ValueError(f"CompiledNetwork.threads: at least 1, got {threads}")
         self.cache = Path(cache) if cache is not None else default_cache()
         self.build_seconds = 0.0
         with LOCK, _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
             self.cache.mkdir(parents=True, exist_ok=True)
             for parent in {self.cache, _folder_for_files(), Path(tempfile.gettempdir())}:
                 _remove_leftovers(parent)
+        known = None
+        if digest is not None:
+            name = hash_without_source(digest, profile, threads, sorted(blas_of_programs().items()))
+            known = self.cache / f"{name}.json"
+            if self._is_known(known):
+                return
         parent = _folder_for_files(_PROJECT_BYTES)
         with LOCK, _writing_to(parent, "TMPDIR"):
             scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=parent))
             try:
-                self._contents = _write_project(build, scratch, profile)
+                self._contents = _write_project(build, scratch, profile, threads)
                 self.directory = self.cache / hash_of(scratch)
                 if not self.exists:
                     self.build_seconds = compile_project(scratch)
                     self._install(scratch)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
+        if known is not None:
+            self._note(known)
+
+    def _is_known(self, note: Path) -> bool:
+        """Take the program that a note is about, if both are there."""
+        try:
+            found = json.loads(note.read_text())
+            self.directory = self.cache / found["program"]
+            self._contents = _Contents.from_json(found["contents"])
+        except (OSError, ValueError, KeyError, TypeError):  # there is none, or parts of one
+            return False
+        return self.exists
+
+    def _note(self, note: Path) -> None:
+        """Note which program this is, for those who come later."""
+        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+            handle, copy = tempfile.mkstemp(prefix=_folder_prefix(), dir=self.cache)
+            with os.fdopen(handle, "w") as file:
+                json.dump(
+                    {"program": self.directory.name, "contents": self._contents.to_json()}, file
+                )
+            os.replace(copy, note)
 
     def _install(self, scratch: Path) -> None:
         """Put a program into the cache; of several processes, whoever is first wins."""
@@ -327,7 +412,9 @@ class CompiledNetwork:
         self, folder: Path, arguments: list[str], report: Callable[[], bool | None]
     ) -> float | None:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
-        environment = os.environ | {DATA_DIRECTORY: str(folder), OWNER: str(os.getpid())}
+        environment = dict(os.environ)
+        environment.pop("OMP_THREAD_LIMIT", None)  # fewer threads would add up in another order
+        environment |= {DATA_DIRECTORY: str(folder), OWNER: str(os.getpid())}
         asked_to_stop, memory = False, None
         with deferred() as interrupt, open(folder / "messages", "w+") as messages:
             interrupt.patient = False
@@ -412,18 +499,26 @@ def default_cache() -> Path:
 
 
 @contextlib.contextmanager
-def _standalone_device(directory: Path) -> Iterator[None]:
+def _standalone_device(directory: Path, threads: int) -> Iterator[None]:
     """Activate the C++ standalone device, and leave no trace of it afterwards."""
+    # Brian2 calls it not yet well tested; here it is.
+    warning = logging.getLogger("brian2.devices.cpp_standalone.device.openmp")
     with alone(), fresh_names():
         require_runtime()
         flags = prefs.codegen.cpp.extra_compile_args
+        threads_before = prefs.devices.cpp_standalone.openmp_threads
         all_devices["cpp_standalone"].reinit()
         set_device("cpp_standalone", build_on_run=False, directory=str(directory))
         try:
             prefs.codegen.cpp.extra_compile_args = COMPILER_FLAGS
+            warning.disabled = True
+            # None at all for one, whose code is then free of OpenMP.
+            prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
             yield
         finally:
             prefs.codegen.cpp.extra_compile_args = flags
+            prefs.devices.cpp_standalone.openmp_threads = threads_before
+            warning.disabled = False
             reset_device()
             all_devices["cpp_standalone"].reinit()
 
@@ -459,7 +554,10 @@ def _remove_leftovers(parent: Path) -> None:
         try:
             os.kill(int(path.name.split("-")[-2]), 0)
         except (ProcessLookupError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         except OSError:  # it runs, but is not ours
             continue
 
@@ -500,13 +598,17 @@ def _checked_value(name: str, variable: _Variable, value: Any) -> np.ndarray:
     return np.broadcast_to(stored, shape) if shape is not None and not given.ndim else stored
 
 
-def _write_project(build: Callable[[], Network], directory: Path, profile: bool) -> _Contents:
+def _write_project(
+    build: Callable[[], Network], directory: Path, profile: bool, threads: int
+) -> _Contents:
     """Write the C++ project, and give what is in it."""
-    with _standalone_device(directory):
+    with _standalone_device(directory, threads):
         network = build()
         network.run(_ENDLESS, namespace={}, profile=profile)
         device = get_device()
         device.build(directory=str(directory), compile=False, run=False)
+        if threads > 1:
+            spare_threads(directory)
         variables = {
             f"{variable.owner.name}.{variable.name}": _Variable(
                 device.get_array_filename(variable),

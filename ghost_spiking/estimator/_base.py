@@ -49,6 +49,7 @@ class Options(Section):
     patience: Count
     warm_start: Flag
     device: Device
+    threads: Count
     verbose: Flag | Whole
 
 
@@ -92,6 +93,7 @@ class GhostEstimator(BaseEstimator, ABC):
         patience: int = 10,
         warm_start: bool = False,
         device: Device = "cpp_standalone",
+        threads: int = 1,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -112,6 +114,7 @@ class GhostEstimator(BaseEstimator, ABC):
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
+        self.threads = threads
         self.random_state = random_state
         self.verbose = verbose
 
@@ -360,6 +363,7 @@ class GhostEstimator(BaseEstimator, ABC):
         simulation = Simulation(
             self.specification_,
             device=plain(self.device),
+            threads=plain(self.threads),
             seed=self._seed,
             weights=self.weights_,
             adaptation=self._adaptation,

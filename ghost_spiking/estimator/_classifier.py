@@ -78,6 +78,8 @@ class GhostClassifier(ClassifierMixin, GhostEstimator):
         the network, its labels and `scale` may not. `random_state` counts only at the start.
     device : {"cpp_standalone", "cython", "numpy"}, optional
         A compiled program, or Brian2's runtime mode, which needs no compiler and is slower.
+    threads : int, optional
+        Cores that a compiled program uses. Results have the same bits for the same number.
     random_state : int, RandomState or None, optional
         Decides on initial weights, the order of samples and those held out.
     verbose : bool, optional
@@ -139,6 +141,7 @@ class GhostClassifier(ClassifierMixin, GhostEstimator):
         patience: int = 10,
         warm_start: bool = False,
         device: Device = "cpp_standalone",
+        threads: int = 1,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
@@ -160,6 +163,7 @@ class GhostClassifier(ClassifierMixin, GhostEstimator):
             patience=patience,
             warm_start=warm_start,
             device=device,
+            threads=threads,
             random_state=random_state,
             verbose=verbose,
         )

@@ -70,6 +70,8 @@ class GhostRegressor(RegressorMixin, GhostEstimator):
         start.
     device : {"cpp_standalone", "cython", "numpy"}, optional
         A compiled program, or Brian2's runtime mode, which needs no compiler and is slower.
+    threads : int, optional
+        Cores that a compiled program uses. Results have the same bits for the same number.
     random_state : int, RandomState or None, optional
         Decides on initial weights, the order of samples and those held out.
     verbose : bool, optional

@@ -171,3 +171,61 @@ def test_a_batch_needs_its_input():
     with pytest.raises(BrianObjectException) as info:
         Network(other, unit, sums).run(1 * ms)
     assert "the batch has no rows" in str(info.value.__cause__)
+
+
+def test_a_known_program_is_not_written_again(tmp_path, monkeypatch):
+    """It does the same, and what there is to it is known."""
+    asked = []
+
+    def build():
+        asked.append(1)
+        return Network(*objects())
+
+    def made(digest, **options):
+        return CompiledNetwork(build, cache=tmp_path, digest=digest, **options)
+
+    first, again = made("one"), made("one")
+    assert len(asked) == 1
+    assert again.directory == first.directory
+    assert again._contents == first._contents
+    expected, found = (run(p, {"unit.p": 3 * mV}, wanted=["unit.p"]) for p in (first, again))
+    np.testing.assert_array_equal(found.arrays["unit.p"], expected.arrays["unit.p"])
+    with pytest.raises(DimensionMismatchError):
+        run(again, {"unit.p": 3 * ms})
+    # another one, for all that is known; and another of two threads
+    made("two")
+    assert len(asked) == 2
+    assert made("one", threads=2).directory != first.directory
+    # whoever writes it has changed
+    monkeypatch.setattr(np, "__version__", "0")
+    made("one")
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"program": "gone"}'])
+def test_a_note_that_says_nothing_is_written_anew(tmp_path, text):
+    def made():
+        return CompiledNetwork(lambda: Network(*objects()), cache=tmp_path, digest="one")
+
+    first = made()
+    (note,) = tmp_path.glob("*.json")
+    right = note.read_text()
+    note.write_text(text)
+    assert made().directory == first.directory
+    assert note.read_text() == right
+
+
+def test_a_program_that_is_gone_is_made_anew(tmp_path):
+    def made():
+        return CompiledNetwork(lambda: Network(*objects()), cache=tmp_path, digest="one")
+
+    (made().directory / "main").unlink()
+    program = made()
+    assert program.exists
+    np.testing.assert_array_equal(run(program, monitor="monitor").responses[1], DATA[0] @ WEIGHTS)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_at_least_one_thread(threads):
+    with pytest.raises(ValueError, match=f"at least 1, got {threads}"):
+        CompiledNetwork(lambda: Network(*objects()), threads=threads)

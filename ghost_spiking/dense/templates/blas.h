@@ -3,12 +3,14 @@
 
 #include <cblas.h>
 #include <stdexcept>
+#include <type_traits>
+{% include 'share.h' %}
 
 extern "C" void scipy_openblas_set_num_threads(int);
 
 namespace {
 
-inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k, float alpha,
+inline void dense_blas(bool trans_a, bool trans_b, int m, int n, int k, float alpha,
                        const float* a, int lda, const float* b, int ldb, float beta,
                        float* c, int ldc)
 {
@@ -17,13 +19,33 @@ inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k, float al
                       beta, c, ldc);
 }
 
-inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k, double alpha,
+inline void dense_blas(bool trans_a, bool trans_b, int m, int n, int k, double alpha,
                        const double* a, int lda, const double* b, int ldb, double beta,
                        double* c, int ldc)
 {
     scipy_cblas_dgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
                       trans_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b, ldb,
                       beta, c, ldc);
+}
+
+// c = beta * c + alpha * a * b, m x n of sums of k. Each thread has some of the columns, or of the
+// rows if there are more of them; BLAS itself uses one.
+template <typename T>
+inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k,
+                       typename std::common_type<T>::type alpha, const T* a, int lda, const T* b,
+                       int ldb, typename std::common_type<T>::type beta, T* c, int ldc)
+{
+    if (n >= m)
+        dense_share(n, (size_t)m * k, [=](int first, int last) {
+            dense_blas(trans_a, trans_b, m, last - first, k, alpha, a, lda,
+                       b + (trans_b ? (size_t)first * ldb : first), ldb, beta, c + first, ldc);
+        });
+    else
+        dense_share(m, (size_t)n * k, [=](int first, int last) {
+            dense_blas(trans_a, trans_b, last - first, n, k, alpha,
+                       a + (trans_a ? first : (size_t)first * lda), lda, b, ldb, beta,
+                       c + (size_t)first * ldc, ldc);
+        });
 }
 
 // matrix = beta * matrix + alpha * mean over rows of pre^T post; a null pointer stands for a
@@ -58,13 +80,15 @@ inline void dense_outer(T beta, T alpha, const T* pre, const T* post, T* matrix,
 template <typename T>
 inline void dense_row_sums(int rows, int n_out, int n_in, T alpha, const T* left, T beta, T* out)
 {
-    for (int row = 0; row < rows; row++) {
-        const T sum = alpha * dense_sum_of(n_in, left + (size_t)row * n_in);
-        for (int unit = 0; unit < n_out; unit++) {
-            T& entry = out[(size_t)row * n_out + unit];
-            entry = (beta == 0 ? T(0) : beta * entry) + sum;
+    dense_share(rows, n_in + n_out, [=](int first, int last) {
+        for (int row = first; row < last; row++) {
+            const T sum = alpha * dense_sum_of(n_in, left + (size_t)row * n_in);
+            for (int unit = 0; unit < n_out; unit++) {
+                T& entry = out[(size_t)row * n_out + unit];
+                entry = (beta == 0 ? T(0) : beta * entry) + sum;
+            }
         }
-    }
+    });
 }
 
 inline void dense_gemv(bool transposed, int m, int n, float alpha, const float* a, int lda,
@@ -130,17 +154,19 @@ inline void dense_each_row(int count, int rows, int n_in, int n_out, T alpha, co
 {
     if (count == 0)
         return;
-    static thread_local std::vector<T> strength;
-    strength.resize(count);
-    for (int row = 0; row < rows; row++) {
-        dense_gemv(false, count, n_in, T(1), received + (size_t)row * n_in, rows * n_in,
-                   now + (size_t)row * n_in, T(0), strength.data());
-        dense_gemv(true, count, n_out, alpha, sent + (size_t)row * n_out, rows * n_out,
-                   strength.data(), T(1), out + (size_t)row * n_out);
-    }
+    dense_share(rows, (size_t)count * (n_in + n_out), [=](int first, int last) {
+        static thread_local std::vector<T> strength;
+        strength.resize(count);
+        for (int row = first; row < last; row++) {
+            dense_gemv(false, count, n_in, T(1), received + (size_t)row * n_in, rows * n_in,
+                       now + (size_t)row * n_in, T(0), strength.data());
+            dense_gemv(true, count, n_out, alpha, sent + (size_t)row * n_out, rows * n_out,
+                       strength.data(), T(1), out + (size_t)row * n_out);
+        }
+    });
 }
 
-// With one thread the order of additions, and so every bit, is the same on any number of cores.
+// BLAS's own threads would share a sum in other ways on other machines.
 inline void dense_use_one_thread()
 {
     static const bool done = (scipy_openblas_set_num_threads(1), true);

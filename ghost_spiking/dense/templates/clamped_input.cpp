@@ -1,4 +1,5 @@
 {% extends 'common_group.cpp' %}
+{% import 'macros.cpp' as _macros %}
 {% macro _value(name) %}{{get_array_name(variables[name])}}[0]{% endmacro %}
 {% block extra_headers %}
 #include <cstdlib>
@@ -69,6 +70,7 @@ bool is_over()
         const {{float}} scale = {{_value('scale')}};
         const {{float}}* __restrict offset = {{get_array_name(variables['offset'])}};
         {{float}}* __restrict rate = {{get_array_name(variables['rate'])}};
+        {{_macros.in_parallel('rows * %d' % n_units)}}
         for (size_t row = 0; row < rows; row++)
         {
             const {{data_type}}* __restrict shown = &data[(size_t)order[first + row] * {{n_units}}];

@@ -26,8 +26,11 @@
     if ({{decay}} != 0)
     {
         {{_array(names.kept)}}[0] *= 1 + {{decay}};
-        for ({{_float}}& _change : {{_history(names.post)}})
-            _change *= 1 + {{decay}};
+        {{_float}}* _changes = {{_history(names.post)}}.data();
+        const size_t _n_changes = {{_history(names.post)}}.size();
+        {{_macros.in_parallel('_n_changes')}}
+        for (size_t _i = 0; _i < _n_changes; _i++)
+            _changes[_i] *= 1 + {{decay}};
     }
     {% endif %}
     {# Nothing is evaluated while all coefficients are zero, as outside of their phase. #}
@@ -46,6 +49,7 @@
             {{_float}}* __restrict _change = {{_history(names.post)}}.data() + _first;
             const {{_float}}* __restrict _factor = {{_array(p.right)}};
             const {{_float}} _scale = {{p.scale}};
+            {{_macros.in_parallel('_size')}}
             for (size_t _i = 0; _i < _size; _i++)
                 _change[_i] = _scale * _factor[_i];
         }
@@ -76,6 +80,7 @@ void _flush_{{codeobj_name}}()
                    {{_history(names.pre)}}.data(), {{n_pre}}, {{_history(names.post)}}.data(), {{n_post}},
                    _kept, _weights, {{n_post}});
     else if (_kept != 1)
+        {{_macros.in_parallel(n_pre * n_post)}}
         for (size_t _i = 0; _i < {{n_pre * n_post}}; _i++)
             _weights[_i] *= _kept;
     {{_history(names.pre)}}.clear();

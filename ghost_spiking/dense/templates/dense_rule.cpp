@@ -35,14 +35,20 @@
             {{float}}* __restrict _delta = {{_array(names.delta)}};
             {{float}}* __restrict _total = {{_array(names.total)}};
             if (_first)
+            {
+                {{_macros.in_parallel('_size')}}
                 for (size_t _i = 0; _i < _size; _i++)
                     _total[_i] = _delta[_i] = _scale * _factor[_i];
+            }
             else
+            {
+                {{_macros.in_parallel('_size')}}
                 for (size_t _i = 0; _i < _size; _i++)
                 {
                     _delta[_i] = _scale * _factor[_i];
                     _total[_i] += _delta[_i];
                 }
+            }
         }
         {{_array(names.pending)}}[0] = 1;
         {{_array(names.accumulated)}}[0] = 1;
@@ -73,6 +79,7 @@
         {% set float = c_data_type(variables[e.buffer].dtype) %}
         std::fill_n({{_array(e.buffer)}}, {{sizes.matrix}}, ({{float}})0);
         {{_each(e)}}
+        {{_macros.in_parallel(sizes.matrix)}}
         for (size_t _i = 0; _i < {{sizes.matrix}}; _i++)
             {{_array(e.buffer)}}[_i] /= _n_rows;
     {% endfor %}

@@ -1,9 +1,17 @@
+{# Lets threads share the loop that follows, if it is worthwhile to wake them. #}
+{% macro in_parallel(size) %}
+{% if openmp_pragma('with_openmp') %}
+{{openmp_pragma('parallel-static')}} if({{size}} > 4000)
+{% endif %}
+{% endmacro %}
+
 {# Evaluates the one-sided factors of a block into their buffers. #}
 {% macro evaluate(block, size, scalar_code, vector_code) %}
 {% if block in vector_code %}
     {
         const size_t _vectorisation_idx = -1;
         {{scalar_code[block]|autoindent}}
+        {{in_parallel(size)}}
         for (size_t _idx = 0; _idx < {{size}}; _idx++)
         {
             const size_t _vectorisation_idx = _idx;

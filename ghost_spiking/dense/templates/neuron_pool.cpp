@@ -22,6 +22,7 @@
     if (_step == 0)
     {
         {{_float}}* __restrict _pool_v = {{_array('v')}};
+        {{_macros.in_parallel(size * neurons)}}
         for (uint32_t i = 0; i < {{size * neurons}}u; i++)
             _pool_v[i] = _pool_reset + (_pool_threshold - _pool_reset) * ({{_float}})(pool_bits(i, _pool_second, _pool_first) >> 8) / 16777216;
     }
@@ -31,6 +32,7 @@
     {
         {{_float}}* __restrict _pool_v = {{_array('v')}} + k * {{size}}u;
         {{c_data_type(variables['spiked'].dtype)}}* __restrict _pool_spiked = {{_array('spiked')}} + k * {{size}}u;
+        {{_macros.in_parallel(size)}}
         for (uint32_t i = 0; i < {{size}}u; i++)
         {
             const uint32_t _pool_bits = pool_bits(k * {{size}}u + i, _pool_first, _pool_second);

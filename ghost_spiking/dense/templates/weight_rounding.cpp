@@ -15,6 +15,7 @@
         const uint32_t _first = (uint32_t)_key, _second = (uint32_t)(_key >> 32);
         const {{_float}} _step = {{get_array_name(variables['largest'])}}[0] / _levels, _most = _levels;
         {{_float}}* __restrict _w = {{get_array_name(variables['_matrix'])}};
+        {{_macros.in_parallel(size)}}
         for (uint32_t i = 0; i < {{size}}u; i++)
         {
             const {{_float}} _uniform = ({{_float}})(pool_bits(i, _first, _second) >> 8) / 16777216;

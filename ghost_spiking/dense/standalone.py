@@ -414,6 +414,10 @@ class CompiledNetwork:
         command = [str(self.directory / "main"), "--results_dir", f"{folder / 'out'}/", *arguments]
         environment = dict(os.environ)
         environment.pop("OMP_THREAD_LIMIT", None)  # fewer threads would add up in another order
+        if "OMP_WAIT_POLICY" not in environment:
+            # Threads that wait a millisecond without giving up their core stand in each other's way
+            # where cores have other work.
+            environment.setdefault("GOMP_SPINCOUNT", "2000")
         environment |= {DATA_DIRECTORY: str(folder), OWNER: str(os.getpid())}
         asked_to_stop, memory = False, None
         with deferred() as interrupt, open(folder / "messages", "w+") as messages:

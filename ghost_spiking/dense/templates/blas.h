@@ -28,14 +28,15 @@ inline void dense_blas(bool trans_a, bool trans_b, int m, int n, int k, double a
                       beta, c, ldc);
 }
 
-// c = beta * c + alpha * a * b, m x n of sums of k. Each thread has some of the columns, or of the
-// rows if there are more of them; BLAS itself uses one.
+// c = beta * c + alpha * a * b, m x n of sums of k. Each thread has some of the rows, which are mostly
+// replicas, whose states it has computed too; or of the columns if these are many more, lest all
+// threads rearrange all of b. BLAS itself uses one thread.
 template <typename T>
 inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k,
                        typename std::common_type<T>::type alpha, const T* a, int lda, const T* b,
                        int ldb, typename std::common_type<T>::type beta, T* c, int ldc)
 {
-    if (n >= m)
+    if (n > 5 * m)
         dense_share(n, (size_t)m * k, [=](int first, int last) {
             dense_blas(trans_a, trans_b, m, last - first, k, alpha, a, lda,
                        b + (trans_b ? (size_t)first * ldb : first), ldb, beta, c + first, ldc);

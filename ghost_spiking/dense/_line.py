@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._codeobjects import in_standalone
+
 if TYPE_CHECKING:
     from ._events import DensePathway
 
@@ -46,8 +48,9 @@ class WaitingLine:
         """Take a new delay, or a new length of the time step, as the one of later spikes."""
         self.line[2] = int(self._delay.get_value()[0] / self._clock.dt_ + 0.5)
         # asked for once, since it is needed in every step
-        self._spikes = self._events.get_value()
-        self._timestep = self._clock.variables["timestep"].get_value()
+        if not in_standalone():
+            self._spikes = self._events.get_value()
+            self._timestep = self._clock.variables["timestep"].get_value()
 
     def entries(self) -> np.ndarray:
         """Return steps and neurons of all that wait, as two rows."""

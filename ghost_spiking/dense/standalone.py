@@ -603,7 +603,7 @@ def _checked_value(name: str, variable: _Variable, value: Any) -> np.ndarray:
 
 
 def _write_project(
-    build: Callable[[], Network], directory: Path, profile: bool, threads: int
+    build: Callable[[], Network], directory: Path, profile: bool, threads: int = 1
 ) -> _Contents:
     """Write the C++ project, and give what is in it."""
     with _standalone_device(directory, threads):

@@ -60,6 +60,8 @@ SIDES = [
     ("early_post*w*x_pre + late_post*c*y_post", "late_post*w*x_pre", "y_post*h_post + x_pre"),
     ("y_post*(x_pre - w*y_post) - late_post/3", "c*exp(u_pre - y_post)", "early_post*c*v_post"),
     ("late_post*(x_pre - y_post)*c + early_post*u_pre*v_post", "1", "w*c"),
+    ("2*c + eta*x_pre", "late_post*w*x_pre + 2*c", "c*sin(20*t/ms) + y_post/3"),
+    ("sin(20*t/ms)*c*(2 - w)/3 + x_pre*(1 - eta)", "c/3 - eta*x_pre", "2*c"),
 ]
 
 

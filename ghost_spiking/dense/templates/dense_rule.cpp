@@ -63,6 +63,7 @@
     {
         {{_macros.evaluate('pre', sizes.pre, scalar_code, vector_code)}}
         {{_macros.evaluate('post', sizes.post, scalar_code, vector_code)}}
+        {{_macros.evaluate('matrix', sizes.matrix, scalar_code, vector_code)}}
     {% for p in products %}
         {% set out = _array(p.buffer or p.target) %}
         {% set float = c_data_type(variables[p.buffer or p.target].dtype) %}

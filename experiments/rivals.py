@@ -1,10 +1,13 @@
 """Ghosts and their rivals, side by side: accuracy, errors over depth, settling, size.
 
-Every model learns with its usual learning rates times the best of `SCALES`, found on 10,000
-held-out training images after 3 epochs of 20,000; then all training images, and test images are
-looked at. Rates are constant, for ghosts too. Errors are compared with the gradient of the model's
-own cost, in the network that it has learned: for most, that of the feedforward network with the
-same weights; for equilibrium propagation, whose weights work both ways, that of its fixed point.
+Every model learns with its usual learning rates times one of `SCALES`, found on 10,000
+held-out training images after 3 epochs of 20,000: the smallest that is within a standard error of
+the best, since larger ones may fall apart later. Then it learns all training images; if it fails,
+or its accuracy while learning falls, it begins again with the next smaller scale. Test images are
+looked at in the end. Rates are constant, for ghosts too. Errors are compared with the gradient of
+the model's own cost, in the network that it has learned: for most, that of the feedforward network
+with the same weights; for equilibrium propagation, whose weights work both ways, that of its fixed
+point.
 Each result is saved as soon as it is there.
 
 Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion.
@@ -116,7 +119,9 @@ NETWORKS = ((500,), *((100,) * depth for depth in range(1, 6)))
 #: Candidates, as many for each model: factors on its learning rates of W^f and biases.
 SCALES = (1 / 3, 1.0, 3.0)
 SEEDS, MEASURED = 3, 200
-CHOOSING = 20_000, 3
+CHOOSING, HELD_OUT = (20_000, 3), 10_000
+#: Points of accuracy.
+FALLEN = 2.0
 
 
 def n_epochs(model, hidden):
@@ -146,7 +151,7 @@ class Fit:
     def parts(self, choosing):
         training, test = load(self.folder or "mnist")
         if choosing:
-            training, test = training.split(10_000, seed=0)
+            training, test = training.split(HELD_OUT, seed=0)
             training = training.take(CHOOSING[0])
         if self.quick:
             training, test = training.take(2000), test.take(500)
@@ -165,23 +170,33 @@ class Fit:
             accuracy = 0.0
         return self.facts | {"scale": self.scale, "accuracy": round(accuracy, 2)}
 
-    def report(self):
-        """Return a row for each epoch, and one for each hidden layer."""
+    def learn(self):
+        """Return a training that has learned, or None if it failed."""
         training, test = self.parts(choosing=False)
-        specification = self.specification(training.n_features)
-        simulation = Simulation(specification, seed=self.seed)
+        simulation = Simulation(self.specification(training.n_features), seed=self.seed)
         trainer = Training(simulation, training, test, self.seed)
-        facts = self.facts | {"seed": self.seed}
         try:
             trainer.run(1 if self.quick else n_epochs(self.model, self.hidden))
         except GhostSpikingError as error:
             tqdm.write(f"{self.model}, {self.facts['hidden']}, seed {self.seed}: {error}")
-            return [facts | {"scale": self.scale, "epoch": 0, "test_accuracy": 0.0}], []
+            return None
+        return trainer
+
+    def report(self):
+        """Return a row for each epoch, and one for each hidden layer."""
+        for scale in sorted((s for s in SCALES if s <= self.scale), reverse=True):
+            trainer = replace(self, scale=scale).learn()
+            if trainer is not None and not fell_apart(trainer):
+                break
+        facts = self.facts | {"seed": self.seed, "chosen": self.scale, "scale": scale}
+        if trainer is None:
+            return [facts | {"epoch": 0, "test_accuracy": 0.0}], []
+        simulation, test = trainer.simulation, trainer.test
+        specification = simulation.specification
         size = cost(specification)
         epochs = [
             facts
             | {
-                "scale": self.scale,
                 "epoch": epoch.epoch,
                 "test_accuracy": round(epoch.test_accuracy, 2),
                 "online_accuracy": round(epoch.online_accuracy, 2),
@@ -203,8 +218,9 @@ class Fit:
         )
         settled = probe.settling_steps(simulation.weights)
         layers = [
-            facts
+            self.facts
             | {
+                "seed": self.seed,
                 "layer": layer,
                 "from_output": len(self.hidden) + 1 - layer,
                 "angle": rounded(of_layer[0], 2),
@@ -214,6 +230,13 @@ class Fit:
             for layer, of_layer in errors(probe, simulation.weights, test.labels[:measured]).items()
         ]
         return epochs, layers
+
+
+def fell_apart(trainer):
+    """Tell whether the accuracy while learning has fallen from one epoch to a later one."""
+    while_learning = [epoch.online_accuracy for epoch in trainer.history]
+    highest = np.maximum.accumulate(while_learning)
+    return bool(np.any(highest - while_learning > FALLEN))
 
 
 def rounded(value, digits):
@@ -387,13 +410,35 @@ def _one(fit, method):
 
 
 def best_scales(rows):
-    """Return the best of the scales for each data set, model and network."""
-    best = {}
+    """Return the smallest scale within a standard error of the best, as Breiman et al. (1984)."""
+    tried = {}
     for row in rows:
-        key = row["data"], row["model"], row["hidden"]
-        if key not in best or float(row["accuracy"]) > best[key][0]:
-            best[key] = float(row["accuracy"]), float(row["scale"])
-    return {key: scale for key, (_, scale) in best.items()}
+        found = tried.setdefault((row["data"], row["model"], row["hidden"]), {})
+        found[float(row["scale"])] = float(row["accuracy"])
+    best = {}
+    for key, found in tried.items():
+        highest = max(found.values())
+        error = (highest * (100 - highest) / HELD_OUT) ** 0.5
+        best[key] = min(scale for scale, right in found.items() if right >= highest - error)
+    return best
+
+
+def forget_others(where, best):
+    """Remove what was learned with another scale than the best, as of an earlier choice."""
+    rows = lab.read_rows(where / "rivals.csv")
+    of = [tuple(map(row.get, ("data", "model", "hidden"))) for row in rows]
+    stale = {
+        key
+        for key, row in zip(of, rows, strict=True)
+        if key in best and float(row["chosen"]) != best[key]
+    }
+    for path in (where / "rivals.csv", where / "rivals_layers.csv"):
+        rows = lab.read_rows(path)
+        kept = [
+            row for row in rows if tuple(map(row.get, ("data", "model", "hidden"))) not in stale
+        ]
+        if len(kept) < len(rows):
+            lab.save_table(path, kept)
 
 
 def last_epochs(rows):
@@ -624,6 +669,7 @@ def main(quick, jobs, fashion, only, seeds, timing):
         lab.append_row(choice, row)
         tqdm.write(f"{fit.model}, {row['hidden']}, scale {fit.scale:.2g}: {row['accuracy']:.2f} %")
     best = best_scales(lab.read_rows(choice))
+    forget_others(where, best)
     known = {
         (*map(row.get, ("data", "model", "hidden")), row["seed"]) for row in lab.read_rows(epochs)
     }

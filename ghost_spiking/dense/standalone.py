@@ -255,14 +255,17 @@ class CompiledNetwork:
         return self.exists
 
     def _note(self, note: Path) -> None:
-        """Note which program this is, for those who come later."""
-        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+        """Note which program this is, for those who come later, if there is room for it."""
+        text = json.dumps({"program": self.directory.name, "contents": self._contents.to_json()})
+        with contextlib.suppress(OSError):
             handle, copy = tempfile.mkstemp(prefix=_folder_prefix(), dir=self.cache)
-            with os.fdopen(handle, "w") as file:
-                json.dump(
-                    {"program": self.directory.name, "contents": self._contents.to_json()}, file
-                )
-            os.replace(copy, note)
+            try:
+                with os.fdopen(handle, "w") as file:
+                    file.write(text)
+                os.replace(copy, note)
+            except BaseException:
+                os.unlink(copy)
+                raise
 
     def _install(self, scratch: Path) -> None:
         """Put a program into the cache; of several processes, whoever is first wins."""

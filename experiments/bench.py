@@ -1,27 +1,61 @@
-"""Timing on this machine: comparison, profile, and how cost grows; writes results and a plot.
+"""Timing on this machine: networks beside peers, a profile, and how cost grows.
 
-python experiments/bench.py
+No other work should run. PyTorch and ngc-learn are timed where a Python with them is named.
+
+python experiments/bench.py [--quick] [--peers PYTHON]
 """
 
 import json
-import platform
+import sys
 
-from lab import COLOURS, RESULTS, figure, save_table
+import click
+from lab import COLOURS, figure, folder, save_table
 
-from ghost_spiking.bench import compare, profile, scaling
+from ghost_spiking.bench import compare, exponents, processor, profile, scaling
+
+ROUNDS, IMAGES = 5, 20_000
 
 
-def main():
-    RESULTS.mkdir(exist_ok=True)
-    results = compare()
+@click.command(help=__doc__)
+@click.option("--quick", is_flag=True, help="One round of a few images, and nothing else.")
+@click.option("--peers", default=sys.executable, help="A Python with PyTorch and ngc-learn.")
+def main(quick, peers):
+    where = folder(quick)
+    rounds, images = (1, 1000) if quick else (ROUNDS, IMAGES)
+    rows = compare(rounds=rounds, images=images, peer_python=peers)
+    save_table(where / "bench.csv", rows)
+    (where / "bench.md").write_text(table(rows))
+    click.echo(table(rows))
+    if quick:
+        return
     seconds, total = profile()
-    results["profile_fraction"] = round(sum(seconds.values()) / total, 3)
-    results["profile"] = {name: round(value / total, 4) for name, value in seconds.items()}
-    results["machine"] = f"{platform.machine()}, {platform.system()}, one thread"
-    (RESULTS / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
-    rows = scaling()
-    save_table(RESULTS / "bench_scaling.csv", rows)
-    draw(rows, RESULTS / "bench_scaling.png")
+    grown = scaling()
+    results = {
+        "processor": processor(),
+        "profile_fraction": round(sum(seconds.values()) / total, 3),
+        "profile": {name: round(value / total, 4) for name, value in seconds.items()},
+        "exponents": exponents(grown),
+    }
+    (where / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
+    save_table(where / "bench_scaling.csv", grown)
+    draw([row for row in grown if row["varied"] != "images"], where / "bench_scaling.png")
+
+
+def table(rows):
+    """Return a table for the site."""
+    lines = [
+        "| | s per epoch | shortest, longest | MB | times | of |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        ratio = (
+            f"{row['ratio']} ({row['lowest']} to {row['highest']})" if row["compared_with"] else ""
+        )
+        lines.append(
+            f"| {row['way']} | {row['seconds']:.2f} | {row['shortest']:.2f}, {row['longest']:.2f} "
+            f"| {row['memory_mb']} | {ratio} | {row['compared_with']} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def draw(rows, path):

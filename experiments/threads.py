@@ -7,9 +7,6 @@ python experiments/threads.py [--quick]
 """
 
 import os
-import platform
-import time
-from pathlib import Path
 
 import click
 import lab
@@ -17,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ghost_spiking import Simulation, Specification
+from ghost_spiking.bench import epoch_seconds, processor
 from ghost_spiking.datasets import load
 
 NETWORKS = {
@@ -29,24 +27,6 @@ NETWORKS = {
     "784-500-10, LIF": {"sizes": (784, 500, 10), "spikes": "lif"},
 }
 ROUNDS, IMAGES = 5, 12_000
-
-
-def processor():
-    """Return the name of the processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def seconds(simulation, images):
-    """Return how long it takes to learn from images once, without starting the program."""
-    marks = []
-    for part in (images.take(200), images):
-        begin = time.perf_counter()
-        simulation.present(part.images, part.labels, maximum=part.maximum)
-        marks.append(time.perf_counter() - begin)
-    return (marks[1] - marks[0]) / (len(images) - 200) * 60_000
 
 
 @lab.options
@@ -64,7 +44,7 @@ def main(quick, jobs):
     times = {key: [] for key in simulations}
     for _ in tqdm(range(rounds), unit=" rounds"):
         for key, simulation in simulations.items():
-            times[key].append(seconds(simulation, images))
+            times[key].append(epoch_seconds(simulation, images))
     rows = [
         {
             "network": name,

@@ -3,40 +3,104 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from typing import Any
 
 import click
 
-from .common import as_json, say
+from .common import as_json, quiet, say
 
 __all__ = ["bench"]
 
-_NO_TORCH = "PyTorch is not installed; pip install 'ghost-spiking[bench]'"
+_NONE = "no way of `ghost-spiking bench --list` matches '{}'"
 
 
 @click.command()
+@quiet
 @as_json
+@click.option("--list", "only_list", is_flag=True, help="Say what can be timed, and end.")
+@click.option("--only", default="", metavar="REGEX", help="Only what matches, see --list.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--images",
+    type=click.IntRange(1000, 60_000),
+    default=20_000,
+    show_default=True,
+    help="Images that each run learns; times are for 60,000.",
+)
+@click.option(
+    "--peer-python",
+    default=sys.executable,
+    show_default="this one",
+    help="A Python with PyTorch or ngc-learn.",
+)
 @click.option("--profile", "with_profile", is_flag=True, help="Also time every code object.")
 @click.option("--scaling", "with_scaling", is_flag=True, help="Also vary sizes and steps.")
-def bench(as_json: bool, with_profile: bool, with_scaling: bool) -> None:
-    """Time one epoch of MNIST: dense engine, plain Synapses, backpropagation in PyTorch.
+def bench(
+    quiet: bool,
+    as_json: bool,
+    only_list: bool,
+    only: str,
+    rounds: int,
+    threads: int,
+    images: int,
+    peer_python: str,
+    with_profile: bool,
+    with_scaling: bool,
+) -> None:
+    """Time epochs of MNIST: networks of this package, plain Synapses, and peers.
 
-    All on one thread, with the same 784-500-10 network, images, batch and precision.
+    Peers are backpropagation in PyTorch and predictive coding in ngc-learn, where they are
+    installed. All have so many cores and no more, each run is a process of its own, and all take
+    turns. No other work should run on the machine.
     """
-    from ..bench import compare, profile, scaling
+    from ..bench import WAYS, compare, exponents, processor, profile, scaling
 
-    say("this takes one to two minutes" + ", and about ten for --scaling" * with_scaling)
-    results = compare()
+    chosen = [name for name in WAYS if re.search(only, name)]
+    if not chosen:
+        raise click.BadParameter(_NONE.format(only), param_hint="--only")
+    if only_list:
+        click.echo("\n".join(chosen))
+        return
+    say(f"{processor()}, cores: {threads}; a run of each takes a few minutes")
+    rows = compare(
+        chosen, rounds=rounds, threads=threads, images=images, peer_python=peer_python, quiet=quiet
+    )
+    results: dict[str, Any] = {"processor": processor(), "rows": rows}
+    if not as_json:
+        for row in rows:
+            click.echo(_line(row))
+        missing = [name for name in chosen if name not in {row["way"] for row in rows}]
+        if missing:
+            click.echo(f"not installed: {'; '.join(missing)}")
     if with_profile:
         seconds, total = profile()
         results["profile_fraction"] = round(sum(seconds.values()) / total, 3)
-        for name, value in seconds.items():
-            click.echo(f"{value / total:7.1%}  {name.removesuffix('_codeobject')}")
-    if with_scaling:
-        for row in scaling():
-            click.echo(f"{row['varied']} {row['value']}: {row['s_per_epoch']} s per epoch")
-    for key, value in results.items():
-        missing = key.startswith(("backprop", "slowdown")) and value is None
+        results["profile"] = {name: round(value / total, 4) for name, value in seconds.items()}
         if not as_json:
-            click.echo(f"{key}: {_NO_TORCH if missing else value}")
+            for name, share in results["profile"].items():
+                click.echo(f"{share:7.1%}  {name.removesuffix('_codeobject')}")
+            click.echo(f"{results['profile_fraction']:7.1%}  together")
+    if with_scaling:
+        results["scaling"] = scaling()
+        results["exponents"] = exponents(results["scaling"])
+        if not as_json:
+            for row in results["scaling"]:
+                click.echo(f"{row['varied']} {row['value']}: {row['s_per_epoch']} s")
+            for varied, exponent in results["exponents"].items():
+                click.echo(f"time grows with the power {exponent} of {varied}")
     if as_json:
         click.echo(json.dumps(results))
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = (
+        f"{row['way']:46} {row['seconds']:8.2f} s ({row['shortest']:.2f} to {row['longest']:.2f})"
+    )
+    if row["compared_with"]:
+        text += (
+            f", {row['ratio']} times ({row['lowest']} to {row['highest']}) {row['compared_with']}"
+        )
+    return text

@@ -1,0 +1,20 @@
+"""Timing: networks of this package on one core or several, beside plain Synapses and beside peers.
+
+`compare` times all of them in turn, `profile` says where the time of a network goes, `scaling` and
+`exponents` how it grows.
+"""
+
+from ._compare import compare, processor
+from ._growth import exponents, profile, scaling
+from ._ways import WAYS, Way, epoch_seconds
+
+__all__ = [
+    "WAYS",
+    "Way",
+    "compare",
+    "epoch_seconds",
+    "exponents",
+    "processor",
+    "profile",
+    "scaling",
+]

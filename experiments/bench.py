@@ -7,10 +7,14 @@ python experiments/bench.py [--quick] [--peers PYTHON]
 
 import json
 import sys
+import timeit
 
 import click
+import numpy as np
 from lab import COLOURS, figure, folder, save_table
+from threadpoolctl import threadpool_limits
 
+from ghost_spiking import Specification
 from ghost_spiking.bench import compare, exponents, processor, profile, scaling
 
 ROUNDS, IMAGES = 5, 20_000
@@ -35,10 +39,30 @@ def main(quick, peers):
         "profile_fraction": round(sum(seconds.values()) / total, 3),
         "profile": {name: round(value / total, 4) for name, value in seconds.items()},
         "exponents": exponents(grown),
+        "gflops": rates_of_products(),
     }
     (where / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
     save_table(where / "bench_scaling.csv", grown)
     draw([row for row in grown if row["varied"] != "images"], where / "bench_scaling.png")
+
+
+def rates_of_products():
+    """Return GFLOP/s: of large matrices in numpy, and of those between two hidden layers of 300."""
+    a = np.random.default_rng(0).random((2000, 2000), dtype=np.float32)
+    with threadpool_limits(1):
+        shortest = min(timeit.repeat(lambda: a @ a, number=1, repeat=5))
+    found = {"2000 x 2000 by 2000 x 2000": round(2 * 2000**3 / shortest / 1e9)}
+    seconds, _ = profile((784, 300, 300, 10), model="MA")
+    specification = Specification.create(sizes=(784, 300, 300, 10))
+    steps = sum(phase.steps for phase in specification.layout.phases) * 20_000 / 100
+    for name, where in {
+        "sums": ("feedforward_2_summed", "ghost_forward_2_summed", "ghost_feedback_2_summed"),
+        "rules": ("ghost_forward_2_state", "ghost_feedback_2_state"),
+    }.items():
+        parts = [value for key, value in seconds.items() if key.startswith(where)]
+        flop = 2 * 100 * 300 * 300 * steps * len(parts)
+        found[f"100 x 300 by 300 x 300, {name}"] = round(flop / sum(parts) / 1e9)
+    return found
 
 
 def table(rows):

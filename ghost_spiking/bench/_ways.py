@@ -43,6 +43,12 @@ class Way:
         That of the simulation.
     compared_with : str
         Name of the way whose time is the unit.
+
+    Examples
+    --------
+    >>> from ghost_spiking.bench import WAYS
+    >>> WAYS["784-500-10, MB"].compared_with
+    '784-500-10'
     """
 
     sizes: tuple[int, ...]

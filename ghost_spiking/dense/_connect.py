@@ -21,7 +21,7 @@ from ._factorise import Mixed, Side, Term
 from ._indices import SynapseSelection
 from ._matrix_view import CONNECTED, MatrixView
 from ._single import SynapseLoop
-from ._statements import statements_of
+from ._statements import statements_of, text_of
 from ._variables import ProjectionVariables
 
 __all__ = ["CONNECTED", "Connecting", "masked"]
@@ -103,7 +103,7 @@ class _Regularly(CodeRunner):
 
     def update_abstract_code(self, run_namespace: Any) -> None:
         group = self.group
-        self.abstract_code = self._code
+        self.abstract_code = text_of(statements_of(self._code))
         if group.mask is None:
             return
         written = {s.variable for s in statements_of(self._code)}

@@ -8,7 +8,7 @@ a neuron is done once for it. Delays are the same for all synapses, so that spik
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from ._codeobjects import DenseCodeRunner, in_cython, in_standalone
 from ._factorise import Side
 from ._indices import POST, POST_OF_PART, PRE, PRE_OF_PART, STORED
 from ._line import WaitingLine
-from ._statements import Statement, statements_of
+from ._statements import COPY, Statement, copied, statements_of, text_of
 
 if TYPE_CHECKING:
     from .synapses import DenseSynapses
@@ -192,6 +192,7 @@ class DensePathway(DenseCodeRunner, Group):
                 hidden, size=synapses.size_of(own_side), dtype=synapses.dtype
             )
             variables.add_reference(name, synapses, hidden, index=f"_own_{self.prepost}")
+        variables.add_object(COPY, copied)
         self.waiting_line = WaitingLine(self)
         variables.add_object("_waiting_line", self.waiting_line)
 
@@ -237,10 +238,10 @@ class DensePathway(DenseCodeRunner, Group):
             if names:
                 code[f"solve_{kind}"] = _solution(synapses, names, LAST)
                 steps.append((kind, f"solve_{kind}"))
-        for number, lines in enumerate(_without_aliases(self.split.spiking)):
-            code[f"spiking_{number}"] = "\n".join(lines)
-            steps.append(("spiking", f"spiking_{number}"))
-        lines = [str(s) for s in self.split.synaptic]
+        if self.split.spiking:
+            code["spiking"] = text_of(self.split.spiking)
+            steps.append(("spiking", "spiking"))
+        lines = [text_of(self.split.synaptic)] if self.split.synaptic else []
         of_each = {name for name in solved if name not in synapses.one_sided}
         if of_each:
             lines = [_solution(synapses, of_each, LAST_OF_EACH), *lines, f"{LAST_OF_EACH} = t"]
@@ -306,22 +307,6 @@ class DensePathway(DenseCodeRunner, Group):
             return str(self.variables.indices.get(name, "_idx"))
         index = self.variables.indices.get(name)
         return str(index if index is not None else self.group.variables.indices.get(name, "_idx"))
-
-
-def _without_aliases(statements: Sequence[Statement]) -> Iterator[list[str]]:
-    """Divide statements such that a copy stays a copy; in numpy it would be a second name."""
-    lines: list[str] = []
-    for s in statements:
-        copies = s.operation == "=" and s.expression.isidentifier()
-        if copies and lines:
-            yield lines
-            lines = []
-        lines.append(str(s))
-        if copies:
-            yield lines
-            lines = []
-    if lines:
-        yield lines
 
 
 def _solution(synapses: DenseSynapses, names: set[str], last: str) -> str:

@@ -12,13 +12,22 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from brian2.core.functions import Function
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION, SingleEquation
 from brian2.parsing.statements import parse_statement
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
+from ._codeobjects import in_cython, in_standalone
 from ._factorise import Side, replaced
 
-__all__ = ["Sides", "Split", "Statement", "statements_of"]
+__all__ = ["COPY", "Sides", "Split", "Statement", "copied", "statements_of", "text_of"]
+
+#: For numpy, where ``x = w`` and then ``w *= 2`` would change x too.
+COPY = "_copy_of"
+copied = Function(np.copy, arg_units=[None], return_unit=lambda unit: unit)
+copied.implementations.add_numpy_implementation(np.copy)
+copied.known_as = COPY
 
 #: What gives another number at each synapse.
 _RANDOM = {"rand", "randn", "poisson"}
@@ -40,6 +49,17 @@ def statements_of(code: str) -> list[Statement]:
     """Return the statements of some code in Brian2 syntax."""
     lines = [line.partition("#")[0].strip() for line in re.split(r"[;\n]", code)]
     return [Statement(*parse_statement(line)[:3]) for line in lines if line]
+
+
+def text_of(statements: Iterable[Statement]) -> str:
+    """Return statements as code, in which a copy stays a copy: numpy would make a second name."""
+    numpy = not (in_standalone() or in_cython())
+    return "\n".join(
+        f"{s.variable} = {COPY}({s.expression})"
+        if numpy and s.operation == "=" and s.expression.isidentifier()
+        else str(s)
+        for s in statements
+    )
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from ._indices import (
     SynapticIndices,
 )
 from ._matrix_view import MatrixView, ReplicasView
+from ._statements import COPY, copied
 from .clamped import ClampedInput
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class ProjectionVariables(Group):
                 self.own_index[side] = relative
         for name, variable in numbers.items():
             variables.add_object(name, variable)
+        variables.add_object(COPY, copied)
         names = {"i": self.own_index[Side.PRE], "j": self.own_index[Side.POST]}
         numbers |= {name: numbers[stored] for name, stored in names.items()}
         check = _refuse_replicas(self.name, self.batch) if self.batch > 1 else _accept

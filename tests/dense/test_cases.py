@@ -62,6 +62,31 @@ def regular_update_of_weights():
     return Case([group, projection], lambda: projection.w[:], np.add.outer(10 * X, X))
 
 
+def regular_update_of_a_copy():
+    """In Brian2's numpy, c would be a second name of w."""
+    group, projection = group_and_projection("w : 1\nc : 1")
+    projection.w = M
+    projection.run_regularly("c = w\nw *= 2")
+    right = {"c": M, "w": 2 * M}
+    return Case([group, projection], lambda: {k: getattr(projection, k)[:] for k in right}, right)
+
+
+def copies_at_spikes():
+    source = NeuronGroup(4, "v : 1\ns : 1\nold : 1", threshold="v > 1", reset="s = v\nv = 0")
+    target = NeuronGroup(4, "k : 1\nb : boolean")
+    source.v = [0, 0, 2, 0]
+    code = "before = w\nk_post = w\nw *= 1 + 0.5*k_post\nc = before\nx = s\ns += 1\nold_pre = x"
+    model = "w : 1\nc : 1\nx : 1\ns : 1"
+    projection = DenseSynapses(source, target, model, on_pre=code)
+    projection.w = M
+    changed = M.copy()
+    changed[2] *= 1 + 0.5 * M[2]
+    right = {"w": changed, "c": np.where(np.arange(4)[:, None] == 2, M, 0), "k": M[2]}
+    names = {"w": projection, "c": projection, "k": target}
+    found = lambda: {name: np.array(getattr(of, name)[:]) for name, of in names.items()}  # noqa: E731
+    return Case([source, target, projection], found, right)
+
+
 def regular_update_of_the_target():
     group, projection = group_and_projection()
     projection.w = M
@@ -142,6 +167,8 @@ CASES = {
         expression_of_both_sides,
         expression_where_a_condition_holds,
         regular_update_of_weights,
+        regular_update_of_a_copy,
+        copies_at_spikes,
         regular_update_of_the_target,
         normalised_weights,
         monitored_subexpression,

@@ -24,7 +24,7 @@ def torch_backpropagation(
     """Return a function that learns all images once by backpropagation, as users of PyTorch do."""
     import torch
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_num_threads(_threads())
     layers = []
     for n_in, n_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.Sigmoid()]
@@ -60,7 +60,7 @@ def ngc_predictive_coding(
     steps, top = 20, len(sizes) - 1
     keys = random.split(random.PRNGKey(0), 4 * top)
     uniform = DistributionGenerator.uniform(-0.3, 0.3)
-    with Context("circuit") as circuit:
+    with Context("circuit"):
         cells = [
             RateCell(
                 f"z{layer}",
@@ -121,7 +121,6 @@ def ngc_predictive_coding(
             reset = reset >> part.reset
         for part in forward:
             learn = learn >> part.evolve
-    circuit  # noqa: B018 - kept alive
     pixels = jnp.asarray(images, dtype=jnp.float32) / 255
     targets = jnp.eye(sizes[-1])[labels]
 
@@ -154,6 +153,10 @@ PEERS = {
 }
 
 
+def _threads() -> int:
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+
 def keep_to(cores: int) -> None:
     """Use so many cores and no more, also in processes that are started from now on."""
     if hasattr(os, "sched_setaffinity"):  # not on macOS
@@ -170,7 +173,7 @@ def main() -> None:
         return
     with np.load(path) as data:
         images, labels = data["images"], data["labels"]
-    keep_to(int(os.environ["OMP_NUM_THREADS"]))
+    keep_to(_threads())
     epoch = make(json.loads(sizes), images, labels)
     epoch()  # what is compiled at first is left out
     begin = time.perf_counter()

@@ -83,7 +83,10 @@ def copies_at_spikes():
     changed[2] *= 1 + 0.5 * M[2]
     right = {"w": changed, "c": np.where(np.arange(4)[:, None] == 2, M, 0), "k": M[2]}
     names = {"w": projection, "c": projection, "k": target}
-    found = lambda: {name: np.array(getattr(of, name)[:]) for name, of in names.items()}  # noqa: E731
+
+    def found():
+        return {name: np.array(getattr(of, name)[:]) for name, of in names.items()}
+
     return Case([source, target, projection], found, right)
 
 

@@ -1,7 +1,7 @@
 """Ghosts and their rivals, side by side: accuracy, errors over depth, settling, size.
 
 Every model learns with its usual learning rates times one of `SCALES`, found on 10,000
-held-out training images after 3 epochs of 20,000: the smallest that is within a standard error of
+held-out training images of MNIST after 3 epochs of 20,000: the smallest that is within a standard error of
 the best, since larger ones may fall apart later. Then it learns all training images; if it fails,
 or its accuracy while learning falls, it begins again with the next smaller scale. Test images are
 looked at in the end. Rates are constant, for ghosts too. Errors are compared with the gradient of
@@ -10,7 +10,8 @@ with the same weights; for equilibrium propagation, whose weights work both ways
 point.
 Each result is saved as soon as it is there.
 
-Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion.
+Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion. Nothing is
+chosen on it: it shows what the settings that were found on MNIST do with other images.
 
 python experiments/rivals.py [--quick] [--fashion FOLDER] [--only REGEX] [--seeds N] [--jobs N]
 python experiments/rivals.py --times    Seconds for an epoch of 784-500-10, on one quiet thread.
@@ -118,6 +119,7 @@ MODELS = {
 NETWORKS = ((500,), *((100,) * depth for depth in range(1, 6)))
 #: Candidates, as many for each model: factors on its learning rates of W^f and biases.
 SCALES = (1 / 3, 1.0, 3.0)
+CHOSEN_ON = "MNIST"
 SEEDS, MEASURED = 3, 200
 CHOOSING, HELD_OUT = (20_000, 3), 10_000
 #: Points of accuracy.
@@ -413,7 +415,7 @@ def best_scales(rows):
     """Return the smallest scale within a standard error of the best, as Breiman et al. (1984)."""
     tried = {}
     for row in rows:
-        found = tried.setdefault((row["data"], row["model"], row["hidden"]), {})
+        found = tried.setdefault((row["model"], row["hidden"]), {})
         found[float(row["scale"])] = float(row["accuracy"])
     best = {}
     for key, found in tried.items():
@@ -426,17 +428,14 @@ def best_scales(rows):
 def forget_others(where, best):
     """Remove what was learned with another scale than the best, as of an earlier choice."""
     rows = lab.read_rows(where / "rivals.csv")
-    of = [tuple(map(row.get, ("data", "model", "hidden"))) for row in rows]
     stale = {
         key
-        for key, row in zip(of, rows, strict=True)
-        if key in best and float(row["chosen"]) != best[key]
+        for row in rows
+        if (key := (row["model"], row["hidden"])) in best and float(row["chosen"]) != best[key]
     }
     for path in (where / "rivals.csv", where / "rivals_layers.csv"):
         rows = lab.read_rows(path)
-        kept = [
-            row for row in rows if tuple(map(row.get, ("data", "model", "hidden"))) not in stale
-        ]
+        kept = [row for row in rows if (row["model"], row["hidden"]) not in stale]
         if len(kept) < len(rows):
             lab.save_table(path, kept)
 
@@ -654,8 +653,8 @@ def main(quick, jobs, fashion, only, seeds, timing):
     networks = NETWORKS[:3:2] if quick else NETWORKS
     fits = [
         Fit(data, model, hidden, 0, 1.0, folder, quick)
-        for data, folder in (("MNIST", None), ("Fashion-MNIST", fashion))
-        if data == "MNIST" or fashion
+        for data, folder in ((CHOSEN_ON, None), ("Fashion-MNIST", fashion))
+        if data == CHOSEN_ON or fashion
         for hidden in networks
         for model in MODELS
         if re.search(only, f"{data}; {model}; {hidden_name(hidden)}")
@@ -663,7 +662,12 @@ def main(quick, jobs, fashion, only, seeds, timing):
     known = {
         (*map(row.get, ("data", "model", "hidden")), row["scale"]) for row in lab.read_rows(choice)
     }
-    candidates = [replace(fit, seed=100, scale=scale) for fit in fits for scale in SCALES]
+    candidates = [
+        replace(fit, seed=100, scale=scale)
+        for fit in fits
+        for scale in SCALES
+        if fit.data == CHOSEN_ON
+    ]
     missing = [fit for fit in candidates if (*fit.facts.values(), str(fit.scale)) not in known]
     for fit, row, _ in work(missing, "choose", jobs):
         lab.append_row(choice, row)
@@ -674,7 +678,7 @@ def main(quick, jobs, fashion, only, seeds, timing):
         (*map(row.get, ("data", "model", "hidden")), row["seed"]) for row in lab.read_rows(epochs)
     }
     missing = [
-        replace(fit, seed=seed, scale=best[tuple(fit.facts.values())])
+        replace(fit, seed=seed, scale=best[fit.model, fit.facts["hidden"]])
         for seed in range(1 if quick else seeds)
         for fit in fits
         if (*fit.facts.values(), str(seed)) not in known

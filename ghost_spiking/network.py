@@ -16,6 +16,7 @@ from .dense import _brian  # noqa: F401 - before anything of Brian2
 from brian2 import Clock, second
 from brian2 import Network as BrianNetwork
 from brian2.core.variables import linked_var
+from brian2.equations.equations import SUBEXPRESSION, Equations
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
@@ -139,6 +140,7 @@ class _Builder:
         self.targets = self._input(TARGETS, layout.n_outputs, target_dtype)
         self.groups: dict[str, Any] = {STIMULUS: self.stimulus, TARGETS: self.targets}
         self.inputs = _inputs(layout)
+        self.seen_at_start = _seen_at_start(layout)
 
     def build(self) -> BrianObjects:
         layout = self.layout
@@ -191,20 +193,24 @@ class _Builder:
             owner, _, linked = place.partition(".")
             setattr(group, variable, linked_var(self.groups[owner], linked))
         if item.states:
-            # Before rates are computed for this step, but after the input has advanced.
-            group.run_regularly(
-                "\n".join(_RESET.format(state=state) for state in item.states),
-                when="before_start",
-                order=-5,
-                clock=self.clock,
-                name=f"{item.name}_reset",
-            )
+            self._start_from_rest(group, item)
         for slot, statements in item.updates.items():
             group.run_regularly(statements, when=slot, clock=self.clock, name=f"{item.name}_{slot}")
         self.groups[item.name] = group
         if item.pool:
             self.groups[item.pool.name] = self._pool(item.pool, group)
         return group
+
+    def _start_from_rest(self, group: NeuronGroup, item: Population) -> None:
+        """Reset states after the input has advanced, and before rates are computed from them."""
+        reset = "\n".join(_RESET.format(state=state) for state in item.states)
+        rates = group.subexpression_updater
+        if rates is not None and item.name not in self.seen_at_start:
+            rates.abstract_code = f"{reset}\n{rates.abstract_code}"  # in one loop
+            return
+        group.run_regularly(
+            reset, when="before_start", order=-5, clock=self.clock, name=f"{item.name}_reset"
+        )
 
     def _pool(self, item: Pool, group: NeuronGroup) -> NeuronPool:
         return NeuronPool(
@@ -276,6 +282,24 @@ class _Builder:
         )
         synapses.connect()
         return synapses
+
+
+def _seen_at_start(layout: Layout) -> set[str]:
+    """Return populations that others look at when they compute what is constant over dt."""
+    found = set()
+    for item in layout.populations:
+        terms = {
+            name: (one.identifiers, "constant over dt" in one.flags)
+            for name, one in Equations(item.equations).items()
+            if one.type == SUBEXPRESSION
+        }
+        new = {name for name, (_, constant) in terms.items() if constant}
+        needed: set[str] = set()
+        while new:
+            needed |= new
+            new = set().union(*(terms[name][0] for name in new if name in terms)) - needed
+        found |= {item.links[name].partition(".")[0] for name in needed & set(item.links)}
+    return found
 
 
 #: By population and variable: the name that each projection sums into, and its unit, by the

@@ -27,7 +27,7 @@ from ._pixels import (
     type_to_build_for,
 )
 from .adaptation import Adaptation
-from .dense import CompiledNetwork
+from .dense import CompiledNetwork, DataStore
 from .dense._interrupts import Interrupt, deferred
 from .dense._text import digest_of
 from .dense.standalone import default_cache
@@ -192,6 +192,7 @@ class Simulation:
         self._cache, self._profile = cache or default_cache(), profile
         self._compiled: dict[_Types, CompiledNetwork] = {}
         self._program: CompiledNetwork | None = None  # the one that was used last
+        self._store: DataStore | None = None
         if device == "cpp_standalone":
             self._digest = self._digest_now()
             if self.data_dtype is not None:
@@ -354,6 +355,22 @@ class Simulation:
             interrupt.found = {"responses": responses}
         return responses
 
+    @contextlib.contextmanager
+    def keeping_data(self) -> Iterator[None]:
+        """Keep images for further calls of `present` within a ``with`` block.
+
+        They are handed to programs once. Those that have changed are noticed.
+        """
+        if self._store is not None:  # within another block
+            yield
+            return
+        with DataStore() as store:
+            self._store = store
+            try:
+                yield
+            finally:
+                self._store = None
+
     def adapt(self, images: np.ndarray, maximum: float = 255.0) -> None:
         """Let the input units adapt to images, if they do that and have not adapted yet.
 
@@ -437,7 +454,9 @@ class Simulation:
         wanted: list[str],
         progress: Progress | None,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        results = program.run(values, inputs, wanted, monitor="responses", progress=progress)
+        results = program.run(
+            values, inputs, wanted, monitor="responses", progress=progress, store=self._store
+        )
         self.profile = results.profile
         self.peak_memory_mb = results.peak_memory_mb
         return results.responses, results.arrays

@@ -190,12 +190,13 @@ class Training:
                 f"already, got {epochs}"
             )
         callbacks = list(callbacks)
-        while len(self.history) < epochs:
-            if self.run_epoch(progress) is None:
-                return
-            wishes = [callback(self) for callback in callbacks]
-            if any(wishes):
-                return
+        with self.simulation.keeping_data():
+            while len(self.history) < epochs:
+                if self.run_epoch(progress) is None:
+                    return
+                wishes = [callback(self) for callback in callbacks]
+                if any(wishes):
+                    return
 
     def run_epoch(self, progress: Progress | None = None) -> Epoch | None:
         """Present all training images once, in random order, then evaluate.

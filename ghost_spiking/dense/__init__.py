@@ -9,6 +9,7 @@ network is compiled once and run often.
 
 from . import _brian  # noqa: F401 - before anything of Brian2
 from ._exceptions import CompilationError
+from ._files import DataStore
 from .clamped import ClampedInput
 from .pool import NeuronPool
 from .responses import ResponseMonitor
@@ -20,6 +21,7 @@ __all__ = [
     "ClampedInput",
     "CompilationError",
     "CompiledNetwork",
+    "DataStore",
     "DenseSynapses",
     "NeuronPool",
     "ProgramResults",

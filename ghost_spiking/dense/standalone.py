@@ -13,7 +13,6 @@ import errno
 import json
 import logging
 import os
-import platform
 import select
 import shutil
 import subprocess
@@ -39,6 +38,7 @@ from ._brian import LOCK, alone, fresh_names, require_runtime
 from ._codeobjects import blas_of_programs
 from ._compiler import compile_project, hash_of, hash_without_source, spare_threads
 from ._exceptions import CompilationError
+from ._files import DataStore, folder_for_files, folder_prefix, remove_leftovers, writing_to
 from ._interrupts import deferred
 from .clamped import DATA_DIRECTORY, OWNER, STOP_FILE, ClampedInput, checked_rows
 from .responses import ResponseMonitor
@@ -49,8 +49,6 @@ __all__ = ["CompiledNetwork", "ProgramResults"]
 #: Without -ffinite-math-only, g++ does not use vector instructions for exp; checks for
 #: non-finite values are made outside of the program.
 COMPILER_FLAGS = ["-w", "-O3", "-ffast-math", "-march=native", "-std=c++11"]
-#: A folder in memory. In others, creating the hundred files of a short run takes longer than it.
-_MEMORY = Path("/dev/shm")
 #: More than the source and the objects of a program need.
 _PROJECT_BYTES = 10**7
 #: Longer than any data set; `ClampedInput` ends the run.
@@ -220,19 +218,19 @@ class CompiledNetwork:
             raise ValueError(f"CompiledNetwork.threads: at least 1, got {threads}")
         self.cache = Path(cache) if cache is not None else default_cache()
         self.build_seconds = 0.0
-        with LOCK, _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+        with LOCK, writing_to(self.cache, "GHOST_SPIKING_CACHE"):
             self.cache.mkdir(parents=True, exist_ok=True)
-            for parent in {self.cache, _folder_for_files(), Path(tempfile.gettempdir())}:
-                _remove_leftovers(parent)
+            for parent in {self.cache, folder_for_files(), Path(tempfile.gettempdir())}:
+                remove_leftovers(parent)
         known = None
         if digest is not None:
             name = hash_without_source(digest, profile, threads, sorted(blas_of_programs().items()))
             known = self.cache / f"{name}.json"
             if self._is_known(known):
                 return
-        parent = _folder_for_files(_PROJECT_BYTES)
-        with LOCK, _writing_to(parent, "TMPDIR"):
-            scratch = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=parent))
+        parent = folder_for_files(_PROJECT_BYTES)
+        with LOCK, writing_to(parent, "TMPDIR"):
+            scratch = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=parent))
             try:
                 self._contents = _write_project(build, scratch, profile, threads)
                 self.directory = self.cache / hash_of(scratch)
@@ -258,7 +256,7 @@ class CompiledNetwork:
         """Note which program this is, for those who come later, if there is room for it."""
         text = json.dumps({"program": self.directory.name, "contents": self._contents.to_json()})
         with contextlib.suppress(OSError):
-            handle, copy = tempfile.mkstemp(prefix=_folder_prefix(), dir=self.cache)
+            handle, copy = tempfile.mkstemp(prefix=folder_prefix(), dir=self.cache)
             try:
                 with os.fdopen(handle, "w") as file:
                     file.write(text)
@@ -269,8 +267,8 @@ class CompiledNetwork:
 
     def _install(self, scratch: Path) -> None:
         """Put a program into the cache; of several processes, whoever is first wins."""
-        with _writing_to(self.cache, "GHOST_SPIKING_CACHE"):
-            copy = Path(tempfile.mkdtemp(prefix=_folder_prefix(), dir=self.cache))
+        with writing_to(self.cache, "GHOST_SPIKING_CACHE"):
+            copy = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.cache))
             try:
                 shutil.copytree(scratch, copy, dirs_exist_ok=True)
                 try:
@@ -295,6 +293,7 @@ class CompiledNetwork:
         *,
         monitor: str | None = None,
         progress: Callable[[np.ndarray], bool | None] | None = None,
+        store: DataStore | None = None,
     ) -> ProgramResults:
         """Run the program until its inputs are exhausted.
 
@@ -312,6 +311,8 @@ class CompiledNetwork:
         progress : callable, optional
             Called now and then with all responses so far. If it gives True, the run ends after
             the present batch.
+        store : DataStore, optional
+            Where data of inputs are kept for further runs.
 
         Raises
         ------
@@ -326,7 +327,7 @@ class CompiledNetwork:
         """
         checked = self._check(values, inputs, wanted, monitor)
         with deferred() as interrupt:
-            results = self._run(checked, wanted, monitor, progress)
+            results = self._run(checked, wanted, monitor, progress, store)
             interrupt.found |= {"results": results, "responses": results.responses}
         return results
 
@@ -336,18 +337,23 @@ class CompiledNetwork:
         wanted: list[str],
         monitor: str | None,
         progress: Callable[[np.ndarray], bool | None] | None,
+        store: DataStore | None,
     ) -> ProgramResults:
         known = (variable.bytes for variable in self._contents.variables.values())
-        parent = _folder_for_files(sum(known) + sum(array.nbytes for array in checked.values()))
-        with _writing_to(parent, "TMPDIR"):
-            temporary = tempfile.TemporaryDirectory(prefix=_folder_prefix(), dir=parent)
+        parent = folder_for_files(sum(known) + sum(array.nbytes for array in checked.values()))
+        with writing_to(parent, "TMPDIR"):
+            temporary = tempfile.TemporaryDirectory(prefix=folder_prefix(), dir=parent)
         with temporary as path:
             folder = Path(path)
-            with _writing_to(folder, "TMPDIR"):
+            with writing_to(folder, "TMPDIR"):
                 (folder / "out").mkdir()
                 arguments = []
                 for file_name, array in checked.items():
-                    array.tofile(folder / file_name)
+                    is_data = store is not None and not file_name.endswith(".value")
+                    if is_data and (stored := store.file_of(array)) is not None:
+                        (folder / file_name).symlink_to(stored)
+                    else:
+                        array.tofile(folder / file_name)
                     name = file_name.removesuffix(".value")
                     if not array.ndim:  # for as many synapses as there may be
                         arguments.append(f"{name}={array.item()}")
@@ -396,7 +402,7 @@ class CompiledNetwork:
 
     def _read(self, folder: Path, name: str) -> np.ndarray:
         variable = self._contents.variables[name]
-        with _writing_to(folder, "TMPDIR"):
+        with writing_to(folder, "TMPDIR"):
             values = np.fromfile(folder / "out" / variable.file, dtype=variable.dtype)
             if variable.shape is not None and len(values) != np.prod(variable.shape):
                 raise OSError(errno.ENOSPC, f"it has only part of the results, {name}")
@@ -528,45 +534,6 @@ def _standalone_device(directory: Path, threads: int) -> Iterator[None]:
             warning.disabled = False
             reset_device()
             all_devices["cpp_standalone"].reinit()
-
-
-@contextlib.contextmanager
-def _writing_to(folder: Path, variable: str) -> Iterator[None]:
-    """Say what to do about a folder that is full, or can't be written to."""
-    try:
-        yield
-    except OSError as error:
-        raise CompilationError(
-            f"'{folder}' can't be written to ({error.strerror or error}); make room there, or name "
-            f"another folder in the environment variable {variable}"
-        ) from None
-
-
-def _folder_for_files(n_bytes: int = 0) -> Path:
-    """Return where files of so many bytes go that nobody keeps: into memory, if there is room."""
-    if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK | os.X_OK):
-        with contextlib.suppress(OSError):
-            if shutil.disk_usage(_MEMORY).free > 4 * n_bytes:
-                return _MEMORY
-    return Path(tempfile.gettempdir())
-
-
-def _folder_prefix() -> str:
-    return f"ghost-spiking-{platform.node()}-{os.getpid()}-"
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove temporary folders of processes that were killed."""
-    for path in parent.glob(f"ghost-spiking-{platform.node()}-*-*"):
-        try:
-            os.kill(int(path.name.split("-")[-2]), 0)
-        except (ProcessLookupError, ValueError):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError:  # it runs, but is not ours
-            continue
 
 
 def _require(names: Iterable[str], known: Mapping[str, Any], kind: str) -> None:

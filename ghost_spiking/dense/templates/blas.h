@@ -28,7 +28,7 @@ inline void dense_blas(bool trans_a, bool trans_b, int m, int n, int k, double a
                       beta, c, ldc);
 }
 
-// c = beta * c + alpha * a * b, m x n of sums of k. Each thread has some of the rows, which are mostly
+// c = beta * c + alpha * a * b, m x n of sums of k, where beta is 0 or 1. Each thread has some of the rows, which are mostly
 // replicas, whose states it has computed too; or of the columns if these are many more, lest all
 // threads rearrange all of b. BLAS itself uses one thread.
 template <typename T>
@@ -36,7 +36,16 @@ inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k,
                        typename std::common_type<T>::type alpha, const T* a, int lda, const T* b,
                        int ldb, typename std::common_type<T>::type beta, T* c, int ldc)
 {
-    if (n > 5 * m)
+    // Biases are weights from one unit, for which BLAS takes several times as long.
+    if (m == 1 && (!trans_a || lda == 1) && ldb == (trans_b ? k : n))
+        dense_row<T>(trans_b, n, k, alpha, a, b, beta, c);
+    else if (k == 1 && (!trans_b || ldb == 1))
+        dense_share(m, n, [=](int first, int last) {
+            for (int row = first; row < last; row++)
+                dense_row<T>(false, n, 1, alpha, a + (trans_a ? row : (size_t)row * lda), b, beta,
+                             c + (size_t)row * ldc);
+        });
+    else if (n > 5 * m)
         dense_share(n, (size_t)m * k, [=](int first, int last) {
             dense_blas(trans_a, trans_b, m, last - first, k, alpha, a, lda,
                        b + (trans_b ? (size_t)first * ldb : first), ldb, beta, c + first, ldc);

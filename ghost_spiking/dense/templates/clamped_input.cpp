@@ -5,23 +5,45 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <vector>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "network.h"
 
 namespace {
 
+// The values in a file, which are not copied.
 template <typename T>
-std::vector<T> read_file(const std::string& name)
+class Values
 {
-    std::ifstream file(name, std::ios::binary | std::ios::ate);
-    if (!file)
-        throw std::runtime_error("cannot read '" + name + "', which ClampedInput has to present");
-    std::vector<T> values(file.tellg() / sizeof(T));
-    file.seekg(0);
-    file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(T));
-    return values;
-}
+public:
+    void read(const std::string& name)
+    {
+        close();
+        const int file = open(name.c_str(), O_RDONLY);
+        struct stat about;
+        if (file >= 0 && fstat(file, &about) == 0 && about.st_size > 0)
+            place = mmap(nullptr, bytes = about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+        if (file >= 0)
+            ::close(file);
+        if (place == MAP_FAILED)
+            throw std::runtime_error("cannot read '" + name + "', which ClampedInput has to present");
+    }
+    size_t size() const { return bytes / sizeof(T); }
+    const T* begin() const { return static_cast<const T*>(place); }
+    ~Values() { close(); }
+
+private:
+    void close()
+    {
+        if (place != MAP_FAILED)
+            munmap(place, bytes);
+        place = MAP_FAILED;
+    }
+    void* place = MAP_FAILED;
+    size_t bytes = 0;
+};
 
 std::string in_data_directory(const std::string& name)
 {
@@ -41,18 +63,18 @@ bool is_over()
 {% endblock %}
 
 {% block maincode %}
-    static std::vector<{{data_type}}> data;
-    static std::vector<int32_t> order;
+    static Values<{{data_type}}> data;
+    static Values<int32_t> order;
     static int32_t loaded = -1;
     if (loaded != {{_value('_number')}})
     {
         loaded = {{_value('_number')}};
         const std::string name = in_data_directory("{{input_name}}." + std::to_string(loaded));
-        data = read_file<{{data_type}}>(name + ".data");
-        order = read_file<int32_t>(name + ".order");
-        for (const int32_t row : order)
-            if (row < 0 || (size_t)row >= data.size() / {{n_units}})
-                throw std::runtime_error("{{input_name}}: there is no row " + std::to_string(row));
+        data.read(name + ".data");
+        order.read(name + ".order");
+        for (size_t i = 0; i < order.size(); i++)
+            if (order.begin()[i] < 0 || (size_t)order.begin()[i] >= data.size() / {{n_units}})
+                throw std::runtime_error("{{input_name}}: there is no row " + std::to_string(order.begin()[i]));
     }
     if ({{_value('steps')}} < 1)
         throw std::runtime_error("{{input_name}}: steps must be at least 1");
@@ -73,7 +95,7 @@ bool is_over()
         {{_macros.in_parallel('rows * %d' % n_units)}}
         for (size_t row = 0; row < rows; row++)
         {
-            const {{data_type}}* __restrict shown = &data[(size_t)order[first + row] * {{n_units}}];
+            const {{data_type}}* __restrict shown = data.begin() + (size_t)order.begin()[first + row] * {{n_units}};
             for (size_t unit = 0; unit < {{n_units}}; unit++)
                 rate[row * {{n_units}} + unit] = scale * shown[unit] - offset[row * {{n_units}} + unit];
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -434,10 +436,36 @@ class Simulation:
             )
         return self.adaptation.values(maximum, batch)
 
-    def respond(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
-        """Return the responses to images, as from `present`, without learning."""
+    def respond(
+        self, images: np.ndarray, *, maximum: float = 255.0, cores: int = 1
+    ) -> np.ndarray:
+        """Return the responses to images, as from `present`, without learning.
+
+        Parameters
+        ----------
+        images, maximum
+            As for `present`.
+        cores : int, optional
+            Programs that share the images, one on each core. Responses are the same. In runtime
+            mode, and for models whose ghosts learn from every image that they see, there is one.
+        """
         labels = np.zeros(np.shape(images)[:1], int)
-        return self.present(images, labels, maximum=maximum, learn=False)
+        layout = self.specification.layout
+        batch, n_images = layout.batch_size, len(labels)
+        n_batches = -(-n_images // batch)
+        cores = min(cores, n_batches)
+        if cores < 2 or self.brian is not None or any(one.always for one in layout.projections):
+            return self.present(images, labels, maximum=maximum, learn=False)
+
+        def respond(first: int, last: int) -> np.ndarray:
+            rows = slice(first * batch, min(last * batch, n_images))
+            part = copy.copy(self)
+            part.presented += first  # of which noise depends
+            return part.present(images[rows], labels[rows], maximum=maximum, learn=False)
+
+        borders = [n_batches * core // cores for core in range(cores + 1)]
+        with ThreadPoolExecutor(cores) as pool:
+            return np.concatenate(list(pool.map(respond, borders[:-1], borders[1:])))
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:
         """Return the predicted classes of images, shape (n_images,)."""

@@ -304,12 +304,20 @@ class Training:
             chosen = np.minimum(chosen, n_images - 1)
         return chosen[generator.permutation(n_images)]
 
-    def evaluate(self, dataset: Dataset) -> float:
-        """Return the percentage of images whose class is predicted correctly."""
-        return self._score(dataset)[0]
+    def evaluate(self, dataset: Dataset, *, cores: int = 1) -> float:
+        """Return the percentage of images whose class is predicted correctly.
 
-    def _score(self, dataset: Dataset) -> tuple[float, float]:
-        responses = self.simulation.respond(dataset.images, maximum=dataset.maximum)
+        Parameters
+        ----------
+        dataset : Dataset
+            Images and labels.
+        cores : int, optional
+            Programs that share the images, see `Simulation.respond`.
+        """
+        return self._score(dataset, cores)[0]
+
+    def _score(self, dataset: Dataset, cores: int = 1) -> tuple[float, float]:
+        responses = self.simulation.respond(dataset.images, maximum=dataset.maximum, cores=cores)
         labels = dataset.labels
         return (
             accuracy(responses, labels),

@@ -473,3 +473,50 @@ def test_nan_in_any_layer_is_the_largest_state():
     wild.weights["feedforward_2"][0, 0] = np.nan
     learn(wild, n_epochs=1)
     assert wild.largest_state == np.inf
+
+
+# -- several programs at once ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"model": "MB"},
+        {"model": "equilibrium_propagation"},
+        {"model": "microcircuit"},
+        {"model": "predictive_coding"},
+        {"model": "backpropagation"},
+        {"spikes": "lif"},
+        {"spikes": "poisson"},
+        {"spikes": "change"},
+        {"feedback": "mirror"},
+        {"weight_bits": 8},
+    ],
+    ids=str,
+)
+def test_responses_do_not_depend_on_the_number_of_programs(fields):
+    specification = Specification.create(sizes=(64, 12, 10), batch_size=8, **fields)
+    simulation = Simulation(specification, seed=3)
+    learn(simulation)
+    whole = simulation.respond(IMAGES, maximum=16.0)
+    presented = simulation.presented
+    np.testing.assert_array_equal(simulation.respond(IMAGES, maximum=16.0, cores=3), whole)
+    np.testing.assert_array_equal(simulation.respond(IMAGES, maximum=16.0, cores=100), whole)
+    assert simulation.presented == presented
+
+
+# -- data that are handed over once ----------------------------------------------------------
+
+
+def test_data_that_have_changed_are_handed_over_anew():
+    images = np.repeat(TRAINING.images[:10], 2000, axis=0)
+    simulation = Simulation(SPECIFICATION)
+    first = simulation.respond(images, maximum=16.0)
+    with simulation.keeping_data():
+        np.testing.assert_array_equal(simulation.respond(images, maximum=16.0), first)
+        images[5000] = images[0]
+        second = simulation.respond(images, maximum=16.0)
+        np.testing.assert_array_equal(second[5000], first[0])
+        assert not np.array_equal(first[5000], first[0])
+        np.testing.assert_array_equal(np.delete(second, 5000, 0), np.delete(first, 5000, 0))

@@ -52,14 +52,16 @@ _moved_data = click.option(
 @as_json
 def evaluate(run: Path, dataset: str | None, device: str | None, as_json: bool) -> None:
     """Evaluate a saved RUN on training and test images."""
+    import joblib
+
     from ..training import Training
 
     loaded = open_run(run)
     training, test = data_of_run(loaded) if dataset is None else other_data(loaded, dataset)
     trainer = Training(simulation_of_run(loaded, training.images.dtype, device), training, test)
     results = {
-        "train_accuracy": trainer.evaluate(training),
-        "test_accuracy": trainer.evaluate(test),
+        "train_accuracy": trainer.evaluate(training, cores=joblib.cpu_count()),
+        "test_accuracy": trainer.evaluate(test, cores=joblib.cpu_count()),
         "run": str(loaded.path),
     }
     if as_json:

@@ -370,6 +370,8 @@ def _train_epochs(
     trainer: Training, path: Path, facts: Facts, save_every: float, measure: bool, offset: float
 ) -> None:
     """Train and save; `offset` is what to add to the clock for the duration of all."""
+    import joblib
+
     from ..runs import Run
 
     test, n_images, epochs = trainer.test, len(trainer.training), facts.goal
@@ -396,8 +398,10 @@ def _train_epochs(
     def evaluate() -> None:
         if presented():
             # After a whole epoch the history has the accuracy on test images.
-            on_test = trainer.evaluate(test) if len(trainer.responses) else None
-            store(train_accuracy=trainer.evaluate(trainer.training), test_accuracy=on_test)
+            cores = joblib.cpu_count()
+            on_test = trainer.evaluate(test, cores=cores) if len(trainer.responses) else None
+            on_training = trainer.evaluate(trainer.training, cores=cores)
+            store(train_accuracy=on_training, test_accuracy=on_test)
             draw_learning_curves(path, trainer.history)
 
     with interruptible() as stopped, progress_bar(epochs * n_images, saved) as bar:

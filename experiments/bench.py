@@ -15,7 +15,15 @@ from lab import COLOURS, figure, folder, save_table
 from threadpoolctl import threadpool_limits
 
 from ghost_spiking import Specification
-from ghost_spiking.bench import compare, exponents, processor, profile, scaling
+from ghost_spiking.bench import (
+    compare,
+    exponents,
+    kernels_of_blas,
+    processor,
+    profile,
+    scaling,
+    start_seconds,
+)
 
 ROUNDS, IMAGES = 5, 20_000
 
@@ -36,6 +44,8 @@ def main(quick, peers):
     grown = scaling()
     results = {
         "processor": processor(),
+        "blas": kernels_of_blas(),
+        "start_seconds": round(float(np.median(start_seconds(ROUNDS))), 2),
         "profile_fraction": round(sum(seconds.values()) / total, 3),
         "profile": {name: round(value / total, 4) for name, value in seconds.items()},
         "exponents": exponents(grown),

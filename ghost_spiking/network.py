@@ -16,7 +16,6 @@ from .dense import _brian  # noqa: F401 - before anything of Brian2
 from brian2 import Clock, second
 from brian2 import Network as BrianNetwork
 from brian2.core.variables import linked_var
-from brian2.equations.equations import SUBEXPRESSION, Equations
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
@@ -31,6 +30,8 @@ __all__ = ["ENGINES", "BrianObjects", "Engine", "build"]
 Engine = Literal["dense", "synapses"]
 ENGINES: tuple[Engine, ...] = ("dense", "synapses")
 
+#: A subexpression: its name, what it is, and its flags.
+_TERM = re.compile(r"^\s*(\w+)\s*=\s*(.+?)\s*:[^:(]*(?:\((.*)\))?\s*$", re.MULTILINE)
 #: Every presentation starts from rest.
 _RESET = "{state} = {state} * int(step != 0)"
 
@@ -288,16 +289,13 @@ def _seen_at_start(layout: Layout) -> set[str]:
     """Return populations that others look at when they compute what is constant over dt."""
     found = set()
     for item in layout.populations:
-        terms = {
-            name: (one.identifiers, "constant over dt" in one.flags)
-            for name, one in Equations(item.equations).items()
-            if one.type == SUBEXPRESSION
-        }
-        new = {name for name, (_, constant) in terms.items() if constant}
+        terms = {name: (term, flags or "") for name, term, flags in _TERM.findall(item.equations)}
+        new = {name for name, (_, flags) in terms.items() if "constant over dt" in flags}
         needed: set[str] = set()
         while new:
             needed |= new
-            new = set().union(*(terms[name][0] for name in new if name in terms)) - needed
+            names = (re.findall(r"[^\W\d]\w*", terms[name][0]) for name in new if name in terms)
+            new = set().union(*names) - needed
         found |= {item.links[name].partition(".")[0] for name in needed & set(item.links)}
     return found
 

@@ -198,7 +198,7 @@ class Simulation:
         if device == "cpp_standalone":
             self._digest = self._digest_now()
             if self.data_dtype is not None:
-                self._program_for((self.data_dtype, self._type_of_targets))
+                self._program_for((self.data_dtype, self._type_of_targets), self._digest)
         else:
             with _runtime(self.precision, device):
                 self.brian = self._build(_BYTES)
@@ -225,20 +225,21 @@ class Simulation:
                 return known
         return needed
 
-    def _program_for(self, types: _Types) -> CompiledNetwork:
+    def _program_for(self, types: _Types, digest: str | None = None) -> CompiledNetwork:
+        """Return the program; `digest` is what `_digest_now` would give, if that is known."""
         program = self._compiled.get(types)
         if program is None or not program.exists:
-            program = self._compiled[types] = self._find_or_compile(types)
+            program = self._compiled[types] = self._find_or_compile(types, digest)
         self._program = program
         return program
 
     @_as_our_own()
-    def _find_or_compile(self, types: _Types) -> CompiledNetwork:
+    def _find_or_compile(self, types: _Types, digest: str | None) -> CompiledNetwork:
         with LOCK:
             key = (self._cache, self._profile, self.threads, *types, self._digest)
             program = _programs.get(key)
             if program is None or not program.exists:
-                if self._digest_now() != self._digest:
+                if (digest or self._digest_now()) != self._digest:
                     raise SpecificationError(
                         f"the program for pixels of type {types[0]} would have other equations "
                         "than this simulation was made with, or another size: exchange equations "

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
 from ..datasets import load
 from ._ways import WAYS, measure
 
-__all__ = ["compare", "processor"]
+__all__ = ["compare", "kernels_of_blas", "processor"]
 
 #: Images that are learned; times are for 60,000.
 _IMAGES = 20_000
@@ -112,6 +113,21 @@ def _row(name: str, threads: int, found: dict[str, list[dict[str, float]]]) -> d
         row |= {"compared_with": unit, "ratio": round(float(np.median(ratios)), digits)}
         row |= {"lowest": round(ratios.min(), digits), "highest": round(ratios.max(), digits)}
     return row
+
+
+def kernels_of_blas() -> str:
+    """Return for which processor OpenBLAS has its products, which decides how fast they are.
+
+    It may know this one or not, and follows the environment variable ``OPENBLAS_CORETYPE``.
+
+    Examples
+    --------
+    >>> from ghost_spiking.bench import kernels_of_blas
+    >>> kernels_of_blas()  # doctest: +SKIP
+    'SkylakeX'
+    """
+    found = [one["architecture"] for one in threadpool_info() if one["internal_api"] == "openblas"]
+    return found[0] if found else "unknown"
 
 
 def processor() -> str:

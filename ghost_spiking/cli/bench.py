@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from statistics import median
 from typing import Any
 
 import click
@@ -37,6 +38,7 @@ _NONE = "no way of `ghost-spiking bench --list` matches '{}'"
     help="A Python with PyTorch or ngc-learn.",
 )
 @click.option("--profile", "with_profile", is_flag=True, help="Also time every code object.")
+@click.option("--start", "with_start", is_flag=True, help="Also time from shell to first image.")
 @click.option("--scaling", "with_scaling", is_flag=True, help="Also vary sizes and steps.")
 def bench(
     quiet: bool,
@@ -48,6 +50,7 @@ def bench(
     images: int,
     peer_python: str,
     with_profile: bool,
+    with_start: bool,
     with_scaling: bool,
 ) -> None:
     """Time epochs of MNIST: networks of this package, plain Synapses, and peers.
@@ -56,7 +59,16 @@ def bench(
     installed. All have so many cores and no more, each run is a process of its own, and all take
     turns. No other work should run on the machine.
     """
-    from ..bench import WAYS, compare, exponents, processor, profile, scaling
+    from ..bench import (
+        WAYS,
+        compare,
+        exponents,
+        kernels_of_blas,
+        processor,
+        profile,
+        scaling,
+        start_seconds,
+    )
 
     chosen = [name for name in WAYS if re.search(only, name)]
     if not chosen:
@@ -64,11 +76,11 @@ def bench(
     if only_list:
         click.echo("\n".join(chosen))
         return
-    say(f"{processor()}, cores: {threads}; a run of each takes a few minutes")
+    say(f"{processor()}, BLAS for {kernels_of_blas()}, cores: {threads}; a run of each takes a few minutes")
     rows = compare(
         chosen, rounds=rounds, threads=threads, images=images, peer_python=peer_python, quiet=quiet
     )
-    results: dict[str, Any] = {"processor": processor(), "rows": rows}
+    results: dict[str, Any] = {"processor": processor(), "blas": kernels_of_blas(), "rows": rows}
     if not as_json:
         for row in rows:
             click.echo(_line(row))
@@ -83,6 +95,10 @@ def bench(
             for name, share in results["profile"].items():
                 click.echo(f"{share:7.1%}  {name.removesuffix('_codeobject')}")
             click.echo(f"{results['profile_fraction']:7.1%}  together")
+    if with_start:
+        results["start_seconds"] = median(start_seconds(rounds))
+        if not as_json:
+            click.echo(f"{results['start_seconds']:.2f} s from the shell to the first image")
     if with_scaling:
         results["scaling"] = scaling()
         results["exponents"] = exponents(results["scaling"])

@@ -448,7 +448,7 @@ class Simulation:
             As for `present`.
         cores : int, optional
             Programs that share the images, one on each core. Responses are the same. In runtime
-            mode, and for models whose ghosts learn from every image that they see, there is one.
+            mode, and for models that learn from whatever they see, there is one.
         """
         labels = np.zeros(np.shape(images)[:1], int)
         layout = self.specification.layout

@@ -1,13 +1,13 @@
 """Ghosts and their rivals, side by side: accuracy, errors over depth, settling, size.
 
 Every model learns with its usual learning rates times one of `SCALES`, found on 10,000
-held-out training images of MNIST after 3 epochs of 20,000: the smallest that is within a standard error of
-the best, since larger ones may fall apart later. Then it learns all training images; if it fails,
-or its accuracy while learning falls, it begins again with the next smaller scale. Test images are
-looked at in the end. Rates are constant, for ghosts too. Errors are compared with the gradient of
-the model's own cost, in the network that it has learned: for most, that of the feedforward network
-with the same weights; for equilibrium propagation, whose weights work both ways, that of its fixed
-point.
+held-out training images of MNIST after 3 epochs of 20,000: the smallest that is within a standard
+error of the best, since larger ones may fall apart later. Then it learns all training images; if it
+fails, or its accuracy while learning falls, it begins again with the next smaller scale. Test
+images are looked at in the end. Rates are constant, for ghosts too. Errors are compared with the
+gradient of the model's own cost, in the network that it has learned: for most, that of the
+feedforward network with the same weights; for equilibrium propagation, whose weights work both
+ways, that of its fixed point.
 Each result is saved as soon as it is there.
 
 Fashion-MNIST is not part of the package: name its folder of IDX files with --fashion. Nothing is

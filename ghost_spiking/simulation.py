@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
 
-from .dense._brian import LOCK, alone, fresh_names, require_runtime
-
-# isort: split
-from brian2.core.network import Network as BrianNetwork
-from brian2.core.preferences import prefs
-from brian2.units import second
-
-from . import dense
 from ._pixels import (
     check_images,
     check_labels,
@@ -28,12 +19,14 @@ from ._pixels import (
     targets_of,
     type_to_build_for,
 )
+from ._runtime import Progress, as_our_own, preferences, run_objects, runtime
 from .adaptation import Adaptation
 from .dense import CompiledNetwork, DataStore
-from .dense._interrupts import Interrupt, deferred
+from .dense._brian import LOCK, alone, fresh_names
+from .dense._interrupts import deferred
 from .dense._text import digest_of
 from .dense.standalone import default_cache
-from .exceptions import CompilationError, DataError, SpecificationError
+from .exceptions import DataError, SpecificationError
 from .network import BrianObjects, Engine, build
 from .specification import Specification
 from .values import drawn_values, initial_weights, run_time_values
@@ -43,29 +36,15 @@ __all__ = ["Simulation"]
 Device = Literal["cpp_standalone", "cython", "numpy"]
 DEVICES: tuple[Device, ...] = ("cpp_standalone", "cython", "numpy")
 
-#: Marks of a projection whose presentation is under way.
-_UNFINISHED = ("_pending", "_accumulated", "_gram_valid")
 #: States, for the rates that they lead to.
 _RANGE = np.concatenate([np.linspace(-100.0, 100.0, 2001), [-1e30, 1e30]])
-#: Seconds between two calls of `progress` in runtime mode.
-_REPORT_EVERY = 0.2
 #: Compiled programs of this process by what they depend on, so that Brian2 need not generate the
 #: same code again, which takes it a second.
 _programs: dict[tuple[Any, ...], CompiledNetwork] = {}
 
-Progress = Callable[[np.ndarray], bool | None]
 #: Types of pixels and of targets.
 _Types = tuple[np.dtype, np.dtype]
 _BYTES: _Types = np.dtype(np.uint8), np.dtype(np.uint8)
-
-
-@contextlib.contextmanager
-def _as_our_own() -> Iterator[None]:
-    """Raise errors of `dense`, which knows nothing of this package, as ours."""
-    try:
-        yield
-    except dense.CompilationError as error:
-        raise CompilationError(str(error)) from error.__cause__
 
 
 class Simulation:
@@ -200,7 +179,7 @@ class Simulation:
             if self.data_dtype is not None:
                 self._program_for((self.data_dtype, self._type_of_targets), self._digest)
         else:
-            with _runtime(self.precision, device):
+            with runtime(self.precision, device):
                 self.brian = self._build(_BYTES)
 
     @property
@@ -213,7 +192,7 @@ class Simulation:
 
     def _digest_now(self) -> str:
         """Return a hash of what would be built now; someone may have exchanged an equation."""
-        with _runtime(self.precision, "numpy"), fresh_names():
+        with runtime(self.precision, "numpy"), fresh_names():
             return digest_of(self._build(_BYTES).network)
 
     def _types_for(self, images: np.ndarray, targets: np.ndarray) -> _Types:
@@ -233,7 +212,7 @@ class Simulation:
         self._program = program
         return program
 
-    @_as_our_own()
+    @as_our_own()
     def _find_or_compile(self, types: _Types, digest: str | None) -> CompiledNetwork:
         with LOCK:
             key = (self._cache, self._profile, self.threads, *types, self._digest)
@@ -245,7 +224,7 @@ class Simulation:
                         "than this simulation was made with, or another size: exchange equations "
                         f"before it is made, and make it with data_dtype='{types[0]}'"
                     )
-                with _preferences(self.precision):
+                with preferences(self.precision):
                     program = CompiledNetwork(
                         lambda: self._build(types).network,
                         cache=self._cache,
@@ -341,7 +320,18 @@ class Simulation:
             values |= {f"{name}.w": weight.T for name, weight in self.weights.items()}
             wanted = [*(f"{name}.w" for name in self.weights), *self._states] if learn else []
             if program is None:
-                responses, arrays = self._run_objects(values, inputs, wanted, progress, interrupt)
+                assert self.brian is not None
+                responses, arrays = run_objects(
+                    self.brian,
+                    values,
+                    inputs,
+                    wanted,
+                    states=self._states,
+                    precision=self.precision,
+                    target=self.device,
+                    progress=progress,
+                    interrupt=interrupt,
+                )
             else:
                 responses, arrays = self._run_program(program, values, inputs, wanted, progress)
             if learn:
@@ -437,9 +427,7 @@ class Simulation:
             )
         return self.adaptation.values(maximum, batch)
 
-    def respond(
-        self, images: np.ndarray, *, maximum: float = 255.0, cores: int = 1
-    ) -> np.ndarray:
+    def respond(self, images: np.ndarray, *, maximum: float = 255.0, cores: int = 1) -> np.ndarray:
         """Return the responses to images, as from `present`, without learning.
 
         Parameters
@@ -474,7 +462,7 @@ class Simulation:
 
     # -- running ----------------------------------------------------------------------
 
-    @_as_our_own()
+    @as_our_own()
     def _run_program(
         self,
         program: CompiledNetwork,
@@ -490,102 +478,6 @@ class Simulation:
         self.peak_memory_mb = results.peak_memory_mb
         return results.responses, results.arrays
 
-    def _run_objects(
-        self,
-        values: dict[str, Any],
-        inputs: dict[str, tuple[np.ndarray, np.ndarray]],
-        wanted: list[str],
-        progress: Progress | None,
-        interrupt: Interrupt,
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        brian = self.brian
-        assert brian is not None
-        _require_runtime()  # with another device active, values would be set there
-        objects = {obj.name: obj for obj in brian.network.objects}
-
-        def variable(name: str) -> Any:
-            owner, _, variable = name.partition(".")
-            return objects[owner].variables[variable]
-
-        for name, value in values.items():
-            variable(name).set_value(np.ravel(value))
-        for name, (data, order) in inputs.items():
-            objects[name].data_dtype = data.dtype
-            objects[name].show(data, order)
-        # What a run that diverged or was ended at once has left behind would outlive the reset.
-        for name in self._states:
-            variable(name).set_value(0)
-        for projection in brian.projections.values():
-            for flag in set(_UNFINISHED) & set(projection.variables):
-                projection.variables[flag].set_value(0)
-        brian.responses.clear()
-        reported, errors = monotonic(), []
-
-        def asked_to_stop() -> bool:
-            nonlocal reported
-            if progress is not None and monotonic() - reported > _REPORT_EVERY:
-                reported = monotonic()
-                try:
-                    if progress(brian.responses.responses):
-                        return True
-                except Exception as error:  # Brian2 would make it one of its own
-                    errors.append(error)
-            return interrupt.received or bool(errors)
-
-        brian.stimulus.asked_to_stop = asked_to_stop
-        interrupt.patient = False
-        try:
-            with (
-                _runtime(self.precision, self.device),
-                # Divergence is looked for later.
-                np.errstate(over="ignore", invalid="ignore"),
-            ):
-                brian.network.run(1e8 * second, namespace={})
-        finally:
-            brian.stimulus.asked_to_stop = None
-            BrianNetwork._globally_running = False  # which Brian2 leaves as it is after an error
-        if errors:
-            raise errors[0]
-        interrupt.patient = True
-        responses = brian.responses.responses
-        if progress is not None:
-            progress(responses)
-        return responses, {name: variable(name).get_value().copy() for name in wanted}
-
     @property
     def _states(self) -> tuple[str, ...]:
         return self.specification.layout.states
-
-
-@contextlib.contextmanager
-def _runtime(precision: np.dtype, target: str) -> Iterator[None]:
-    """Have Brian2's runtime mode to oneself, with its preferences set."""
-    with alone():
-        _require_runtime()
-        with _preferences(precision, target):
-            yield
-
-
-@_as_our_own()
-def _require_runtime() -> None:
-    require_runtime()
-
-
-@contextlib.contextmanager
-def _preferences(precision: np.dtype, target: str | None = None) -> Iterator[None]:
-    """Set Brian2's preferences for building and running, and set them back."""
-    wanted = {
-        "core.default_float_dtype": precision.type,
-        # Brian2 would end a run within a time step, and nobody would know.
-        "core.stop_on_keyboard_interrupt": False,
-    }
-    if target is not None:
-        wanted["codegen.target"] = target
-    before = {name: prefs[name] for name in wanted}
-    try:
-        with deferred():
-            prefs.update(wanted)
-        yield
-    finally:
-        with deferred():
-            prefs.update(before)

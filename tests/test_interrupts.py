@@ -225,7 +225,7 @@ def calm():
 
 def test_it_ends_a_presentation_between_mini_batches(monkeypatch):
     """In runtime mode; the weights are those of the mini-batches presented until then."""
-    monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
+    monkeypatch.setattr("ghost_spiking._runtime._REPORT_EVERY", 0.0)
     simulation, expected = Simulation(SPECIFICATION, device="numpy"), trainer().simulation
     training, _ = load("digits")
     arguments = {"maximum": training.maximum}
@@ -245,7 +245,7 @@ def test_it_ends_a_presentation_between_mini_batches(monkeypatch):
 
 
 def test_progress_can_end_a_presentation_in_runtime_mode(monkeypatch):
-    monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
+    monkeypatch.setattr("ghost_spiking._runtime._REPORT_EVERY", 0.0)
     stopped = trainer()
     assert stopped.run_epoch(lambda presented, percent: presented >= 60) is None
     assert 60 <= len(stopped.responses) < 200
@@ -254,7 +254,7 @@ def test_progress_can_end_a_presentation_in_runtime_mode(monkeypatch):
 
 def test_an_error_of_progress_is_what_is_raised(monkeypatch):
     """And not one of Brian2's, within whose run it is called."""
-    monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
+    monkeypatch.setattr("ghost_spiking._runtime._REPORT_EVERY", 0.0)
     training = trainer()
     before = dict(training.simulation.weights)
 
@@ -269,7 +269,7 @@ def test_an_error_of_progress_is_what_is_raised(monkeypatch):
 
 
 def test_an_interrupted_epoch_goes_on_where_it_was(monkeypatch, calm):
-    monkeypatch.setattr("ghost_spiking.simulation._REPORT_EVERY", 0.0)
+    monkeypatch.setattr("ghost_spiking._runtime._REPORT_EVERY", 0.0)
     training = trainer()
     presented = []
     while len(training.history) < 2:

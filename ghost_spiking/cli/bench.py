@@ -76,7 +76,7 @@ def bench(
     if only_list:
         click.echo("\n".join(chosen))
         return
-    say(f"{processor()}, BLAS for {kernels_of_blas()}, cores: {threads}; a run of each takes a few minutes")
+    say(f"{processor()}, BLAS for {kernels_of_blas()}, cores: {threads}; it takes some minutes")
     rows = compare(
         chosen, rounds=rounds, threads=threads, images=images, peer_python=peer_python, quiet=quiet
     )

@@ -98,6 +98,7 @@ def writing_to(folder: Path, variable: str) -> Iterator[None]:
             f"another folder in the environment variable {variable}"
         ) from None
 
+
 def folder_for_files(n_bytes: int = 0) -> Path:
     """Return where files of so many bytes go that nobody keeps: into memory, if there is room."""
     if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK | os.X_OK):
@@ -106,8 +107,10 @@ def folder_for_files(n_bytes: int = 0) -> Path:
                 return _MEMORY
     return Path(tempfile.gettempdir())
 
+
 def folder_prefix() -> str:
     return f"ghost-spiking-{platform.node()}-{os.getpid()}-"
+
 
 def remove_leftovers(parent: Path) -> None:
     """Remove temporary folders of processes that were killed."""

@@ -349,8 +349,9 @@ class CompiledNetwork:
                 (folder / "out").mkdir()
                 arguments = []
                 for file_name, array in checked.items():
-                    is_data = store is not None and not file_name.endswith(".value")
-                    if is_data and (stored := store.file_of(array)) is not None:
+                    is_value = file_name.endswith(".value")
+                    stored = None if store is None or is_value else store.file_of(array)
+                    if stored is not None:
                         (folder / file_name).symlink_to(stored)
                     else:
                         array.tofile(folder / file_name)

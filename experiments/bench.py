@@ -1,6 +1,7 @@
 """Timing on this machine: networks beside peers, a profile, and how cost grows.
 
-No other work should run. PyTorch and ngc-learn are timed where a Python with them is named.
+No other work should run. PyTorch, ngc-learn and ANNarchy are timed where a Python that has them is
+named.
 
 python experiments/bench.py [--quick] [--peers PYTHON]
 """
@@ -30,7 +31,7 @@ ROUNDS, IMAGES = 5, 20_000
 
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="One round of a few images, and nothing else.")
-@click.option("--peers", default=sys.executable, help="A Python with PyTorch and ngc-learn.")
+@click.option("--peers", default=sys.executable, help="A Python with these peers.")
 def main(quick, peers):
     where = folder(quick)
     rounds, images = (1, 1000) if quick else (ROUNDS, IMAGES)

@@ -5,7 +5,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from ghost_spiking import Specification
 from ghost_spiking.bench import WAYS, compare, exponents, processor
+from ghost_spiking.bench._annarchy import PARAMETERS
 from ghost_spiking.cli.main import main
 
 WIDE = "784-500-10, 12 + 8 steps"
@@ -39,6 +41,31 @@ def test_failures_say_what_failed(tmp_path):
         compare([name], rounds=1, images=1000, peer_python=str(broken), quiet=True)
     with pytest.raises(ValueError, match="'fast' is not one of the ways: 784"):
         compare(["fast"])
+
+
+def test_annarchy_has_our_values():
+    """What a specification says, in units of tau; nothing here runs ANNarchy."""
+    specification = Specification.create(
+        sizes=WAYS[WIDE].sizes,
+        **WAYS[WIDE].fields,
+        batch_size=1,
+        input_adaptation=False,
+        following="none",
+    )
+    protocol, rates = specification.protocol, specification.protocol.learning_rates
+    given = {
+        "time_step": protocol.time_step,
+        "prediction_steps": protocol.prediction_steps,
+        "nudging_steps": protocol.nudging_steps,
+        "beta": protocol.beta,
+        "feedforward": rates.feedforward,
+        "bias": rates.bias,
+        "ghost_forward": rates.ghost_forward[0],
+        "ghost_bias": rates.ghost_bias[0],
+        "ghost_feedback": rates.ghost_feedback[0],
+        "gains": specification.network.initial_weights.feedforward,
+    }
+    assert {name: PARAMETERS[name] for name in given} == given
 
 
 def test_every_way_has_its_unit():

@@ -146,10 +146,18 @@ def ngc_predictive_coding(
     return epoch
 
 
-#: By name: the module that has to be installed, and what does it.
+def annarchy_ghosts(sizes: list[int], images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
+    """Return a function that learns all images once with ghost units in ANNarchy."""
+    from _annarchy import annarchy_ghosts  # beside this file, which runs by itself
+
+    return annarchy_ghosts(sizes, images, labels)
+
+
+#: By name: the module that has to be installed, what does it, and how many images are enough.
 PEERS = {
-    "PyTorch, backpropagation": ("torch", torch_backpropagation),
-    "ngc-learn, predictive coding": ("ngclearn", ngc_predictive_coding),
+    "PyTorch, backpropagation": ("torch", torch_backpropagation, None),
+    "ngc-learn, predictive coding": ("ngclearn", ngc_predictive_coding, None),
+    "ANNarchy, ghosts": ("ANNarchy", annarchy_ghosts, 100),
 }
 
 
@@ -168,11 +176,11 @@ def main() -> None:
     import resource
 
     name, sizes, path = sys.argv[1:4]
-    module, make = PEERS[name]
+    module, make, enough = PEERS[name]
     if importlib.util.find_spec(module) is None:
         return
     with np.load(path) as data:
-        images, labels = data["images"], data["labels"]
+        images, labels = data["images"][:enough], data["labels"][:enough]
     keep_to(_threads())
     epoch = make(json.loads(sizes), images, labels)
     epoch()  # what is compiled at first is left out

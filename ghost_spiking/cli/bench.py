@@ -35,7 +35,7 @@ _NONE = "no way of `ghost-spiking bench --list` matches '{}'"
     "--peer-python",
     default=sys.executable,
     show_default="this one",
-    help="A Python with PyTorch or ngc-learn.",
+    help="A Python with PyTorch, ngc-learn or ANNarchy.",
 )
 @click.option("--profile", "with_profile", is_flag=True, help="Also time every code object.")
 @click.option("--start", "with_start", is_flag=True, help="Also time from shell to first image.")
@@ -55,9 +55,9 @@ def bench(
 ) -> None:
     """Time epochs of MNIST: networks of this package, plain Synapses, and peers.
 
-    Peers are backpropagation in PyTorch and predictive coding in ngc-learn, where they are
-    installed. All have so many cores and no more, each run is a process of its own, and all take
-    turns. No other work should run on the machine.
+    Peers are backpropagation in PyTorch, predictive coding in ngc-learn, and ghosts, one image at a
+    time, in ANNarchy, where they are installed. All have so many cores and no more, each run is a
+    process of its own, and all take turns. No other work should run on the machine.
     """
     from ..bench import (
         WAYS,

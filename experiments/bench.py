@@ -65,7 +65,7 @@ def rates_of_products():
     found = {"2000 x 2000 by 2000 x 2000": round(2 * 2000**3 / shortest / 1e9)}
     seconds, _ = profile((784, 300, 300, 10), model="MA")
     specification = Specification.create(sizes=(784, 300, 300, 10))
-    steps = sum(phase.steps for phase in specification.layout.phases) * 20_000 / 100
+    steps = sum(phase.steps for phase in specification.layout.phases) * 60_000 / 100
     for name, where in {
         "sums": ("feedforward_2_summed", "ghost_forward_2_summed", "ghost_feedback_2_summed"),
         "rules": ("ghost_forward_2_state", "ghost_feedback_2_state"),

@@ -206,7 +206,9 @@ class _Builder:
         """Reset states after the input has advanced, and before rates are computed from them."""
         reset = "\n".join(_RESET.format(state=state) for state in item.states)
         rates = group.subexpression_updater
-        if rates is not None and item.name not in self.seen_at_start:
+        # Longer loops than that are not vectorised.
+        short = len(item.states) == 1 and not any(f"{name}(" in item.equations for name in FUNCTIONS)
+        if rates is not None and short and item.name not in self.seen_at_start:
             rates.abstract_code = f"{reset}\n{rates.abstract_code}"  # in one loop
             return
         group.run_regularly(

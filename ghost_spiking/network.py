@@ -207,7 +207,8 @@ class _Builder:
         reset = "\n".join(_RESET.format(state=state) for state in item.states)
         rates = group.subexpression_updater
         # Longer loops than that are not vectorised.
-        short = len(item.states) == 1 and not any(f"{name}(" in item.equations for name in FUNCTIONS)
+        draws = any(f"{name}(" in item.equations for name in FUNCTIONS)
+        short = len(item.states) == 1 and not draws
         if rates is not None and short and item.name not in self.seen_at_start:
             rates.abstract_code = f"{reset}\n{rates.abstract_code}"  # in one loop
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["exponents", "profile", "scaling"]
 
 #: Images for each row of the scaling table.
 SCALING_IMAGES = 6000
+_ROUNDS = 3
 
 
 def profile(
@@ -96,7 +98,8 @@ def scaling() -> list[dict[str, Any]]:
         rates = dict.fromkeys(specification.protocol.learning_rates.model_dump(), 1e-4)
         simulation = Simulation(specification.replace(learning_rates=rates))
         n_images = value if varied == "images" else SCALING_IMAGES
-        seconds = epoch_seconds(simulation, training.take(n_images), 500)
+        images = training.take(n_images)
+        seconds = median(epoch_seconds(simulation, images, 500) for _ in range(_ROUNDS))
         if varied == "images":
             seconds *= n_images / 60_000
         rows.append({"varied": varied, "value": value, "s_per_epoch": round(seconds, 3)})

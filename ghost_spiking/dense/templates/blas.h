@@ -45,7 +45,7 @@ inline void dense_gemm(bool trans_a, bool trans_b, int m, int n, int k,
                 dense_row<T>(false, n, 1, alpha, a + (trans_a ? row : (size_t)row * lda), b, beta,
                              c + (size_t)row * ldc);
         });
-    else if (n > 5 * m)
+    else if (n > 2 * m)
         dense_share(n, (size_t)m * k, [=](int first, int last) {
             dense_blas(trans_a, trans_b, m, last - first, k, alpha, a, lda,
                        b + (trans_b ? (size_t)first * ldb : first), ldb, beta, c + first, ldc);

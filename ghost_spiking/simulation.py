@@ -435,25 +435,26 @@ class Simulation:
         images, maximum
             As for `present`.
         cores : int, optional
-            Programs that share the images, one on each core. Responses are the same. In runtime
-            mode, and for models that learn from whatever they see, there is one.
+            Programs that share the images, each on one, or on `threads`. Responses are the same. In
+            runtime mode, and for models that learn from whatever they see, there is one.
         """
         labels = np.zeros(np.shape(images)[:1], int)
         layout = self.specification.layout
         batch, n_images = layout.batch_size, len(labels)
         n_batches = -(-n_images // batch)
-        cores = min(cores, n_batches)
-        if cores < 2 or self.brian is not None or any(one.always for one in layout.projections):
+        programs = min(cores // self.threads, n_batches)
+        if programs < 2 or self.brian is not None or any(one.always for one in layout.projections):
             return self.present(images, labels, maximum=maximum, learn=False)
 
         def respond(first: int, last: int) -> np.ndarray:
             rows = slice(first * batch, min(last * batch, n_images))
             part = copy.copy(self)
-            part.presented += first  # of which noise depends
+            part.presented += first  # on which noise depends
+            part._store = None  # which is for one at a time
             return part.present(images[rows], labels[rows], maximum=maximum, learn=False)
 
-        borders = [n_batches * core // cores for core in range(cores + 1)]
-        with ThreadPoolExecutor(cores) as pool:
+        borders = [n_batches * number // programs for number in range(programs + 1)]
+        with ThreadPoolExecutor(programs) as pool:
             return np.concatenate(list(pool.map(respond, borders[:-1], borders[1:])))
 
     def predict(self, images: np.ndarray, *, maximum: float = 255.0) -> np.ndarray:

@@ -98,8 +98,8 @@ def scaling() -> list[dict[str, Any]]:
         rates = dict.fromkeys(specification.protocol.learning_rates.model_dump(), 1e-4)
         simulation = Simulation(specification.replace(learning_rates=rates))
         n_images = value if varied == "images" else SCALING_IMAGES
-        images = training.take(n_images)
-        seconds = median(epoch_seconds(simulation, images, 500) for _ in range(_ROUNDS))
+        part = training.take(n_images)
+        seconds = median(epoch_seconds(simulation, part, 500) for _ in range(_ROUNDS))
         if varied == "images":
             seconds *= n_images / 60_000
         rows.append({"varied": varied, "value": value, "s_per_epoch": round(seconds, 3)})

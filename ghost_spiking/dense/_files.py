@@ -73,7 +73,7 @@ class DataStore:
             del self._files[oldest]
             oldest.unlink()
         if self._folder is None:
-            parent = folder_for_files(_MOST * data.nbytes)
+            parent = folder_for_files(data.nbytes)
             with writing_to(parent, "TMPDIR"):
                 self._folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=parent))
         path = next(

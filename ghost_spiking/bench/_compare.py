@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
+import scipy_openblas32
 from tqdm import tqdm
 
 from ..datasets import load
@@ -126,8 +127,11 @@ def kernels_of_blas() -> str:
     >>> kernels_of_blas()  # doctest: +SKIP
     'SkylakeX'
     """
-    found = [one["architecture"] for one in threadpool_info() if one["internal_api"] == "openblas"]
-    return found[0] if found else "unknown"
+    folder, name = Path(scipy_openblas32.get_lib_dir()), scipy_openblas32.get_library()
+    (path, *_) = folder.glob(f"lib{name}.*")
+    corename = ctypes.CDLL(str(path)).scipy_openblas_get_corename
+    corename.restype = ctypes.c_char_p
+    return str(corename().decode())
 
 
 def processor() -> str:

@@ -354,7 +354,8 @@ class CompiledNetwork:
                     if stored is not None:
                         (folder / file_name).symlink_to(stored)
                     else:
-                        array.tofile(folder / file_name)
+                        # A transposed one would be written number by number.
+                        np.ascontiguousarray(array).tofile(folder / file_name)
                     name = file_name.removesuffix(".value")
                     if not array.ndim:  # for as many synapses as there may be
                         arguments.append(f"{name}={array.item()}")

@@ -124,7 +124,7 @@ def inputs(fit, training, images):
 
 def descend(fit, training, rates, epochs):
     """Return weights after gradient descent, and the training images that inputs adapted to."""
-    spec = specification(fit.depth)
+    spec = specification(fit.depth).for_training(len(training))
     weights = {
         name: weight.astype(np.float32)
         for name, weight in initial_weights(spec, fit.seed).items()

@@ -16,7 +16,7 @@ from sklearn.preprocessing import PolynomialFeatures, QuantileTransformer, Stand
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ghost_spiking import GhostClassifier
-from ghost_spiking.dense.standalone import _folder_for_files
+from ghost_spiking.dense._files import folder_for_files
 from ghost_spiking.exceptions import DataError, DivergenceError, SpecificationError
 from ghost_spiking.simulation import Simulation
 from ghost_spiking.training import Training
@@ -261,13 +261,13 @@ def test_fitting_often_leaks_nothing(tmp_path, monkeypatch):
     objects = len(gc.get_objects())
     programs = set(tmp_path.iterdir())
     ours = f"ghost-spiking-*-{os.getpid()}-*"  # other processes test as well
-    temporary = set(_folder_for_files().glob(ours))
+    temporary = set(folder_for_files().glob(ours))
     files = len(list(Path("/proc/self/fd").iterdir()))
     before = memory()
     for _ in range(20):
         classifier.fit(X, y)
     assert set(tmp_path.iterdir()) == programs
-    assert set(_folder_for_files().glob(ours)) == temporary
+    assert set(folder_for_files().glob(ours)) == temporary
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert memory() - before < 10
     assert len(gc.get_objects()) - objects < 1000

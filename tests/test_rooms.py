@@ -142,7 +142,8 @@ _NAMES = re.compile(
 
 def test_only_models_speak_of_ghosts():
     for path in FILES:
-        if room(path) == "models":
+        # The latter has a model too, for the program of others.
+        if room(path) == "models" or path.name == "_annarchy.py":
             continue
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             if "ghost" in _NAMES.sub("", line).lower():

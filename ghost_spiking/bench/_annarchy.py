@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PARAMETERS", "annarchy_ghosts"]
+__all__ = ["PARAMETERS", "annarchy_network"]
 
 #: MA with one hidden layer: `Specification.create(sizes=(784, 500, 10), model="MA",
 #: prediction_steps=12, nudging_steps=8, batch_size=1, input_adaptation=False, following="none")`.
@@ -30,7 +30,7 @@ PARAMETERS = {
 }
 
 
-def annarchy_ghosts(
+def annarchy_network(
     sizes: list[int],
     images: np.ndarray,
     labels: np.ndarray,

@@ -146,18 +146,20 @@ def ngc_predictive_coding(
     return epoch
 
 
-def annarchy_ghosts(sizes: list[int], images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
-    """Return a function that learns all images once with ghost units in ANNarchy."""
-    from _annarchy import annarchy_ghosts  # beside this file, which runs by itself
+def annarchy_network(
+    sizes: list[int], images: np.ndarray, labels: np.ndarray
+) -> Callable[[], None]:
+    """Return a function that learns all images once with our default network in ANNarchy."""
+    from _annarchy import annarchy_network  # beside this file, which runs by itself
 
-    return annarchy_ghosts(sizes, images, labels)
+    return annarchy_network(sizes, images, labels)
 
 
 #: By name: the module that has to be installed, what does it, and how many images are enough.
 PEERS = {
     "PyTorch, backpropagation": ("torch", torch_backpropagation, None),
     "ngc-learn, predictive coding": ("ngclearn", ngc_predictive_coding, None),
-    "ANNarchy, ghosts": ("ANNarchy", annarchy_ghosts, 100),
+    "ANNarchy, the same network": ("ANNarchy", annarchy_network, 100),
 }
 
 

@@ -77,7 +77,7 @@ WAYS: dict[str, Way] = {
         _WIDE, STEPS, engine="synapses", compared_with="784-500-10, 12 + 8 steps"
     ),
     "784-500-10, 12 + 8 steps, ANNarchy": Way(
-        _WIDE, STEPS, peer="ANNarchy, ghosts", compared_with="784-500-10, 12 + 8 steps"
+        _WIDE, STEPS, peer="ANNarchy, the same network", compared_with="784-500-10, 12 + 8 steps"
     ),
     "784-500-10": Way(_WIDE, compared_with=_torch(_WIDE)),
     "784-300-300-10": Way(_DEEP, compared_with=_torch(_DEEP)),

@@ -55,9 +55,9 @@ def bench(
 ) -> None:
     """Time epochs of MNIST: networks of this package, plain Synapses, and peers.
 
-    Peers are backpropagation in PyTorch, predictive coding in ngc-learn, and ghosts, one image at a
-    time, in ANNarchy, where they are installed. All have so many cores and no more, each run is a
-    process of its own, and all take turns. No other work should run on the machine.
+    Peers are backpropagation in PyTorch, predictive coding in ngc-learn, and our default network,
+    one image at a time, in ANNarchy, where they are installed. All have so many cores and no more,
+    each run is a process of its own, and all take turns. No other work should run on the machine.
     """
     from ..bench import (
         WAYS,

@@ -47,15 +47,15 @@ def ghost_network(sizes: list[int], parameters: dict[str, Any]) -> Any:
     Neurons therefore keep what a rule needs of the beginning of the step: `before` is the rate
     then, and `change` and `mismatch` come from it. `r` is the rate that the next step begins with.
     """
-    import ANNarchy as ann  # noqa: N813
+    import ANNarchy
 
     n_inputs, n_hidden, n_outputs = sizes
     tau = 1.0 / parameters["time_step"]
-    network = ann.Network(dt=1.0, seed=0)
-    network.config(num_threads=1, dtype=getattr(ann, parameters["precision"]))
+    network = ANNarchy.Network(dt=1.0, seed=0)
+    network.config(num_threads=1, dtype=getattr(ANNarchy, parameters["precision"]))
 
     def pyramidal(error: str, eta: float, **more: Any) -> Any:
-        return ann.Neuron(
+        return ANNarchy.Neuron(
             parameters={"tau": tau, "eta": eta, "nudging": 0.0, **more},
             equations=[
                 "before = r",
@@ -68,7 +68,7 @@ def ghost_network(sizes: list[int], parameters: dict[str, Any]) -> Any:
             ],
         )
 
-    ghost = ann.Neuron(
+    ghost = ANNarchy.Neuron(
         parameters={"tau": tau, "eta": parameters["ghost_bias"], "prediction": 0.0},
         equations=[
             "mismatch = sum(partner) - g",
@@ -81,21 +81,21 @@ def ghost_network(sizes: list[int], parameters: dict[str, Any]) -> Any:
     )
 
     def plastic(post: str, pre: str, eta: float) -> Any:
-        return ann.Synapse(
+        return ANNarchy.Synapse(
             parameters={"tau": tau, "eta": eta},
             equations=[
                 # Once for all synapses of a unit, which takes a third less time.
-                ann.Variable(f"factor = eta * post.{post} / tau", locality="semiglobal"),
+                ANNarchy.Variable(f"factor = eta * post.{post} / tau", locality="semiglobal"),
                 f"dw/dt = factor * pre.{pre}",
             ],
             psp="w * pre.r",
         )
 
     bias = parameters["bias"]
-    target = ann.Parameter(0.0, locality="local")
+    target = ANNarchy.Parameter(0.0, locality="local")
     nudged = "nudging * beta * (target - r)"
     # Not an `InputArray`, which has float64 whatever the network has, and sums of both are slow.
-    clamped = ann.Neuron(parameters={"r": ann.Parameter(0.0, locality="local")})
+    clamped = ANNarchy.Neuron(parameters={"r": ANNarchy.Parameter(0.0, locality="local")})
     stimulus = network.create(n_inputs, clamped, name="stimulus")
     hidden = network.create(
         n_hidden, pyramidal("sum(top_down) - sum(ghost_feedback)", bias[0]), name="pyramidal_1"
@@ -112,7 +112,7 @@ def ghost_network(sizes: list[int], parameters: dict[str, Any]) -> Any:
 
     def connect(name: str, pre: Any, post: Any, target: str, synapse: Any, bound: float) -> Any:
         projection = network.connect(pre, post, target, synapse, name=name)
-        weights = ann.Uniform(-bound, bound)
+        weights = ANNarchy.Uniform(-bound, bound)
         return projection.all_to_all(weights, storage_format="dense")
 
     forward_1, forward_2 = parameters["feedforward"]
@@ -137,7 +137,7 @@ def ghost_network(sizes: list[int], parameters: dict[str, Any]) -> Any:
         "ghost_feedback_2", ghosts, hidden, "ghost_feedback",
         plastic("error", "before", parameters["ghost_feedback"]), bounds[2],
     )  # fmt: skip
-    partners = network.connect(output, ghosts, "partner", ann.Synapse(psp="w * pre.s"))
+    partners = network.connect(output, ghosts, "partner", ANNarchy.Synapse(psp="w * pre.s"))
     partners.one_to_one(1.0)
 
     # CMake takes the first Python of the path, as in an activated environment.

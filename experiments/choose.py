@@ -3,12 +3,16 @@
 Each candidate differs from the files in models/ in what its name says, and is trained on the other
 50,000 images. The test images are never looked at.
 
-python experiments/choose.py [--quick]
+python experiments/choose.py [--quick] [--only REGEX]
 """
 
+import re
+
+import click
 from lab import Task, folder, options, run_all, save_table, specification
 
 EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30, "deep-alignment": 20}
+EPOCHS |= {"ours": 20, "ours-MB": 20}
 
 
 def rates(*feedforward, **others):
@@ -16,6 +20,14 @@ def rates(*feedforward, **others):
 
 
 SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
+
+AUTO = {"half_life": "auto", "schedule": "inverse_time"}
+CROSS_ENTROPY = {"loss": "cross_entropy"}
+
+
+def back(gain):
+    return {"initial_weights": {"feedback": gain}}
+
 
 LARGE = {"initial_weights": {"feedforward": (2.0, 3.0, 3.0, 3.0, 1.0)}}
 FOUR = "100-100-100-100"
@@ -51,26 +63,61 @@ CANDIDATES = (
     ("deep-alignment", "alignment", FOUR, "W^b a third", {"initial_weights": {"feedback": 1.0}}),
     ("deep-alignment", "alignment", FOUR, "beta 3", {"beta": 3.0}),
     ("deep-alignment", "alignment", FOUR, "output twice as fast", rates(4.0, *[0.03] * 3, 0.1)),
+    ("MA", "alignment", 500, "as chosen", {}),
+    ("MA", "alignment", 500, "W^b three times", back(3.0)),
+    ("MA", "alignment", 500, "W^b ten times", back(10.0)),
+    ("MA", "transpose", 100, "as chosen", {}),
+    ("MA", "transpose", 100, "first layer half as fast", rates(2.0, 0.2)),
+    ("MA", "transpose", 100, "first layer twice as fast", rates(8.0, 0.2)),
+    ("MA", "transpose", 100, "output twice as fast", rates(4.0, 0.4)),
+    ("MB", "alignment", 300, "as chosen", {}),
+    ("MB", "alignment", 300, "W^b three times", back(3.0)),
+    ("ours", "transpose", 500, "as chosen", {}),
+    ("ours", "transpose", 500, "rates of any length", AUTO),
+    ("ours", "transpose", 500, "cross-entropy", CROSS_ENTROPY),
+    ("ours", "transpose", 500, "pixels as they are", {"input_adaptation": False}),
+    ("ours", "transpose", 500, "nothing follows", {"following": "none"}),
+    ("ours", "transpose", 500, "twice as long", {"half_life": 4000, "epochs": 40}),
+    ("ours", "transpose", "300-300", "as chosen", {}),
+    ("ours", "transpose", "300-300", "cross-entropy", CROSS_ENTROPY),
+    ("ours", "transpose", "300-300", "twice as long", {"half_life": 4000, "epochs": 40}),
+    ("ours", "alignment", 500, "as chosen", {}),
+    ("ours", "alignment", 500, "W^b three times", back(3.0)),
+    ("ours-MB", "transpose", 500, "as chosen", {}),
+    ("ours-MB", "transpose", 500, "50 ghosts", {"ghosts": 50}),
+    ("ours-MB", "transpose", 500, "30 ghosts", {"ghosts": 30}),
+    ("ours-MB", "transpose", 500, "8 nudging steps", {"nudging_steps": 8}),
+    ("ours-MB", "transpose", 100, "as chosen", {}),
+    ("ours-MB", "alignment", 100, "as chosen", {}),
+    ("ours-MB", "alignment", 300, "as chosen", {}),
+    ("ours-MB", "alignment", 500, "as chosen", {}),
 )  # fmt: skip
 
 
+def task(file, feedback, units, name, changes, quick):
+    """Return the training of a candidate."""
+    epochs = changes.get("epochs", EPOCHS[file])
+    fields = {field: value for field, value in changes.items() if field != "epochs"}
+    hidden = [int(n) for n in str(units).split("-")]
+    kind = ("ours " if "ours" in file else "") + ("MB" if "MB" in file else "MA")
+    return Task(
+        f"{kind}-{feedback}-{units} {name}",
+        specification(file, hidden, feedback=feedback, **fields),
+        seed=0,
+        epochs=1 if quick else epochs,
+        held_out=10_000,
+        images=5000 if quick else None,
+    )
+
+
 @options
-def main(quick, jobs):
+@click.option("--only", default="", help="Only candidates whose name matches this.")
+def main(quick, jobs, only):
     """Compare candidates on held-out training images."""
     where = folder(quick)
-    tasks = [
-        Task(
-            f"{'MB' if 'MB' in file else 'MA'}-{feedback}-{units} {name}",
-            specification(
-                file, [int(n) for n in str(units).split("-")], feedback=feedback, **changes
-            ),
-            seed=0,
-            epochs=1 if quick else EPOCHS[file],
-            held_out=10_000,
-            images=5000 if quick else None,
-        )
-        for file, feedback, units, name, changes in (CANDIDATES[:2] if quick else CANDIDATES)
-    ]
+    tasks = [task(*candidate, quick) for candidate in (CANDIDATES[:2] if quick else CANDIDATES)]
+    run_all([task for task in tasks if re.search(only, task.name)], where, jobs)
+    finished = [task for task in tasks if task.load(where)]
     rows = [
         {
             "candidate": task.name,
@@ -78,7 +125,7 @@ def main(quick, jobs):
             "train_accuracy": round(run.train_accuracy, 4),
             "held_out_accuracy": round(run.test_accuracy, 4),
         }
-        for task, run in zip(tasks, run_all(tasks, where, jobs), strict=True)
+        for task, run in zip(finished, run_all(finished, where, jobs), strict=True)
     ]
     save_table(where / "choose.csv", rows)
     print(*rows, sep="\n")

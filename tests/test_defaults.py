@@ -19,12 +19,23 @@ def test_ghosts_learn_in_inverse_proportion_to_what_they_receive():
     assert twice == pytest.approx(rates(**mb).ghost_feedback[0] / 2)
     # summed over all connections that a unit receives
     skip = [[0, 1], [1, 2], [0, 2], [2, 3]]
-    chain = rates((200, 400, 300, 20)).ghost_forward[0]
+    chain = rates((200, 400, 300, 20), following="none").ghost_forward[0]
     # the mean square of adapted inputs is 1, about four times that of other rates
     for adapting, received in ((False, 400 + 200), (True, 400 + 4 * 200)):
-        deep = rates((200, 400, 300, 20), connections=skip, input_adaptation=adapting)
+        fields = {"connections": skip, "input_adaptation": adapting, "following": "none"}
+        deep = rates((200, 400, 300, 20), **fields)
         assert deep.ghost_forward[0] == deep.ghost_forward[1]
         assert deep.ghost_forward[0] == pytest.approx(chain * 400 / received)
+
+
+def test_ghosts_that_copy_learn_slowly_beside():
+    """Rules that have only rounding to correct must not amplify it, in steps of 0.8 tau."""
+    sizes = (200, 400, 300, 20)
+    fast, slow = rates(sizes, following="none"), rates(sizes, following="copy")
+    for name in ("ghost_forward", "ghost_feedback"):
+        assert getattr(slow, name) == pytest.approx([rate / 4 for rate in getattr(fast, name)])
+    random = {"initial_weights": {"self_predicting": False}}  # they have all to learn
+    assert rates(sizes, following="copy", **random).ghost_forward == fast.ghost_forward
 
 
 def test_smaller_batches_are_noisier():

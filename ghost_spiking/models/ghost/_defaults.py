@@ -49,9 +49,14 @@ _UNBOUNDED = 0.05
 _UNPAIRED_SOFTMAX = 0.15
 #: The part of a mirrored W^b that a step replaces.
 _MIRROR = 0.003
+#: How much slower (3) and (4) are where ghosts copy changes. They start with V = W, and these rules
+#: have only rounding to correct; fast ones can amplify it, in steps as long as theirs.
+_COPIED = 0.25
 #: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
 #: last, where ghosts follow it.
 _FOLLOWED = {"copy": (6.0, 90.0, 30.0), "local": (14.0, 5.0, 18.0)}
+#: How far all layers between hidden ones move together, where ghosts copy.
+_COPIED_BETWEEN = 360.0
 
 
 def defaults(
@@ -141,6 +146,8 @@ class _Defaults:
             and (self.deep or self.linear or not self.positive or self.follows)
             and network.get("dale") is not True
         )
+        start = network.get("initial_weights", {}).get("self_predicting", self.copies)
+        self.copied = _COPIED if start and self.following == "copy" else 1.0
         # As many as can tell the feedback of all classes apart.
         top = graph.n_layers
         n_ghosts = tuple(
@@ -219,7 +226,7 @@ class _Defaults:
     def beta(self) -> float:
         """Return the strength of nudging."""
         if self.follows:  # errors are exact if it is small; those that infer them need more
-            return 0.03 if self.following == "copy" else 0.7
+            return 0.01 if self.following == "copy" else 0.7
         return 1.0 if self.linear else 3.0
 
     def presented(self) -> float:
@@ -309,8 +316,10 @@ class _Defaults:
             return first * (_MNIST * self._per_input() if self.adapting else 1.0)
         if post == self.graph.n_layers:
             rate = last * (0.1 if self.linear else 1.0)
-        else:
+        elif self.linear or self.following == "local":
             rate = between * (0.3 if self.linear else 1.0)
+        else:
+            rate = _COPIED_BETWEEN * self._between() / self.presented()
         return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5)
 
     def _hebbian_linear(self, pre: int, post: int) -> float:
@@ -357,12 +366,12 @@ class _Defaults:
             return 0.0
         below = self.graph.below(post)
         if self._normalises(pre):
-            return _NORMALISED / len(below) / self.noise
+            return _NORMALISED * self.copied / len(below) / self.noise
         # In small layers all units may be active at once, and where many classes drive them.
         crowded = self.sizes[-1] > 10 or any(
             self.sizes[layer] < 100 for layer in self.graph.feedback_targets
         )
-        rate = (2.5 if self.deep or crowded else 4.0) * self.squares
+        rate = (2.5 if self.deep or crowded else 4.0) * self.squares * self.copied
         # Adapted inputs have a mean square of 1, other rates of about 1/4.
         weights = {0: 4 if self.adapting else 1}
         return rate / sum(self.sizes[k] * weights.get(k, 1) for k in below) / self.noise
@@ -372,7 +381,7 @@ class _Defaults:
         above = self.graph.above(pre)
         linear = self.linear and self.paired and post == self.graph.n_layers
         if self._normalises(post, linear):
-            rate = _NORMALISED / len(above)
+            rate = _NORMALISED * self.copied / len(above)
         else:
             rate = 20.0 if self.positive else 5.0
             if self.paired:
@@ -380,7 +389,7 @@ class _Defaults:
             if self.linear and (self.paired or self.positive):  # linear outputs have no bounds
                 rate /= 4
             n_ghosts = dict(zip(self.graph.feedback_sources, self.ghosts, strict=True))
-            rate *= self.squares / sum(n_ghosts[layer] for layer in above)
+            rate *= self.squares * self.copied / sum(n_ghosts[layer] for layer in above)
         return rate / self.noise if self.paired else rate  # MB needs it fast, within each image
 
     def _normalises(self, layer: int, linear: bool = False) -> bool:

@@ -88,6 +88,7 @@ class Fit:
     seed: int
     plan: Plan
     rates: tuple = ()
+    fields: tuple = ()  # what else a specification says
 
     @property
     def key(self):
@@ -120,7 +121,7 @@ MEASUREMENTS = ("accuracy", "error_angle", "error_ratio", "update_angle", "feedb
 
 def ghosts(fit, training, test):
     """Train a ghost network; measure it after every epoch, and its accuracy at the end."""
-    spec = specification(fit.depth, **RULES[fit.rule])
+    spec = specification(fit.depth, **RULES[fit.rule], **dict(fit.fields))
     trainer = Training(Simulation(spec, seed=fit.seed), training, test, fit.seed)
     images, labels = test.images[:MEASURED], test.labels[:MEASURED]
     found = []

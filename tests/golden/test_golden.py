@@ -107,9 +107,12 @@ def test_defaults_are_resolved_as_ever(index):
 
 
 def test_models_of_the_experiments_say_what_they_said():
-    """What a TOML file leaves out is filled in, and what it says is kept."""
+    """What a TOML file leaves out is filled in, and what it says is kept.
+
+    Those of Table 2 are not frozen: they follow the defaults.
+    """
     names = {path.stem for path in (EXPERIMENTS / "models").glob("*.toml")}
-    assert names == DEFAULTS["models"].keys()
+    assert names - DEFAULTS["models"].keys() == {"ours", "ours-MB"}
     for name, case in DEFAULTS["models"].items():
         text = (EXPERIMENTS / "models" / f"{name}.toml").read_text()
         written = tomllib.loads(text)

@@ -54,7 +54,7 @@ _MIRROR = 0.003
 _COPIED = 0.25
 #: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
 #: last, where ghosts follow it.
-_FOLLOWED = {"copy": (6.0, 90.0, 30.0), "local": (14.0, 5.0, 18.0)}
+_FOLLOWED = {"copy": (6.0, 90.0, 30.0), "local": (9.0, 10.0, 12.0)}
 #: How far all layers between hidden ones move together, where ghosts copy.
 _COPIED_BETWEEN = 360.0
 
@@ -174,7 +174,7 @@ class _Defaults:
             "lesion": 0.0,
             "initial_weights": {
                 "feedforward": tuple(self.gain(*pair) for pair in self.graph.connections),
-                "feedback": (3.0 if self.deep and self.aligning else 1.0,) * n_feedback,
+                "feedback": (self.back(),) * n_feedback,
                 "ghost_forward": (1.0 if self.paired or not self.positive else 3.0,) * n_imitating,
                 "ghost_feedback": (1.0,) * n_feedback,
                 "ghost_bias": -2.0 if self.sparse else 0.0,
@@ -226,7 +226,7 @@ class _Defaults:
     def beta(self) -> float:
         """Return the strength of nudging."""
         if self.follows:  # errors are exact if it is small; those that infer them need more
-            return 0.01 if self.following == "copy" else 0.7
+            return 0.01 if self.following == "copy" else 0.5
         return 1.0 if self.linear else 3.0
 
     def presented(self) -> float:
@@ -264,6 +264,12 @@ class _Defaults:
             # Units see few features as well as many: their states vary by about 1.
             return max(gain, (2 * (n_inputs + n_units) / n_inputs) ** 0.5)
         return max(gain, 1.0 * small)
+
+    def back(self) -> float:
+        """Return the gain of W^b: errors shrink with every layer that a fixed one leads through."""
+        if not (self.deep and self.aligning):
+            return 1.0
+        return 5.0 if self.following == "copy" else 3.0
 
     # -- learning rates ---------------------------------------------------------------
 

@@ -230,7 +230,7 @@ def main(quick, jobs, trial, only):
         for seed in range(plan.seeds)
         for depth in depths
         for rule in (BACKPROPAGATION, *RULES)
-        if depth < DEEPEST or seed == 0
+        if (depth < DEEPEST or seed == 0) and (depth == 3 or rule != "local")
     ]
     missing = [
         fit for fit in fits if fit.key not in known and re.search(only, f"{fit.rule}; {fit.depth}")

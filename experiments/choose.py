@@ -21,6 +21,7 @@ def rates(*feedforward, **others):
 
 SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
 
+COPIES = {"initial_weights": {"self_predicting": True}}
 AUTO = {"half_life": "auto", "schedule": "inverse_time"}
 CROSS_ENTROPY = {"loss": "cross_entropy"}
 
@@ -65,7 +66,10 @@ CANDIDATES = (
     ("deep-alignment", "alignment", FOUR, "output twice as fast", rates(4.0, *[0.03] * 3, 0.1)),
     ("MA", "alignment", 500, "as chosen", {}),
     ("MA", "alignment", 500, "W^b three times", back(3.0)),
-    ("MA", "alignment", 500, "W^b ten times", back(10.0)),
+    ("MA", "alignment", 500, "W^b half", back(0.5)),
+    ("MA", "alignment", 500, "ghosts start as copies", COPIES),
+    ("MA", "alignment", 500, "first layer twice as fast", rates(8.0, 0.2)),
+    ("MA", "alignment", 500, "output twice as fast", rates(4.0, 0.4)),
     ("MA", "transpose", 100, "as chosen", {}),
     ("MA", "transpose", 100, "first layer half as fast", rates(2.0, 0.2)),
     ("MA", "transpose", 100, "first layer twice as fast", rates(8.0, 0.2)),

@@ -36,7 +36,13 @@ from brian2.units.fundamentalunits import (
 
 from ._brian import LOCK, alone, fresh_names, require_runtime
 from ._codeobjects import blas_of_programs
-from ._compiler import compile_project, hash_of, hash_without_source, spare_threads
+from ._compiler import (
+    compile_project,
+    hash_of,
+    hash_without_source,
+    profile_by_the_wall,
+    spare_threads,
+)
 from ._exceptions import CompilationError
 from ._files import DataStore, folder_for_files, folder_prefix, remove_leftovers, writing_to
 from ._interrupts import deferred
@@ -585,6 +591,8 @@ def _write_project(
         device.build(directory=str(directory), compile=False, run=False)
         if threads > 1:
             spare_threads(directory)
+        if profile:
+            profile_by_the_wall(directory)
         variables = {
             f"{variable.owner.name}.{variable.name}": _Variable(
                 device.get_array_filename(variable),

@@ -52,11 +52,9 @@ _MIRROR = 0.003
 #: How much slower (3) and (4) are where ghosts copy changes. They start with V = W, and these rules
 #: have only rounding to correct; fast ones can amplify it, in steps as long as theirs.
 _COPIED = 0.25
-#: How far a presentation moves W^f of the first layer, of those between hidden layers and of the
-#: last, where ghosts follow it.
-_FOLLOWED = {"copy": (6.0, 90.0, 30.0), "local": (9.0, 10.0, 12.0)}
-#: How far all layers between hidden ones move together, where ghosts copy.
-_COPIED_BETWEEN = 360.0
+#: How far a presentation moves W^f of the first layer, of those between hidden layers together, and
+#: of the last, where ghosts follow it.
+_FOLLOWED = {"copy": (6.0, 360.0, 30.0), "local": (8.0, 18.0, 10.5)}
 
 
 def defaults(
@@ -226,7 +224,7 @@ class _Defaults:
     def beta(self) -> float:
         """Return the strength of nudging."""
         if self.follows:  # errors are exact if it is small; those that infer them need more
-            return 0.01 if self.following == "copy" else 0.5
+            return 0.01 if self.following == "copy" else 0.45
         return 1.0 if self.linear else 3.0
 
     def presented(self) -> float:
@@ -322,10 +320,8 @@ class _Defaults:
             return first * (_MNIST * self._per_input() if self.adapting else 1.0)
         if post == self.graph.n_layers:
             rate = last * (0.1 if self.linear else 1.0)
-        elif self.linear or self.following == "local":
-            rate = between * (0.3 if self.linear else 1.0)
         else:
-            rate = _COPIED_BETWEEN * self._between() / self.presented()
+            rate = between * self._between() * (0.075 if self.linear else 1.0)
         return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5)
 
     def _hebbian_linear(self, pre: int, post: int) -> float:

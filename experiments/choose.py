@@ -74,6 +74,8 @@ CANDIDATES = (
     ("MA", "transpose", 100, "first layer half as fast", rates(2.0, 0.2)),
     ("MA", "transpose", 100, "first layer twice as fast", rates(8.0, 0.2)),
     ("MA", "transpose", 100, "output twice as fast", rates(4.0, 0.4)),
+    ("MA", "transpose", 100, "first layer a quarter as fast", rates(1.0, 0.2)),
+    ("MA", "transpose", 100, "first layer half, output twice as fast", rates(2.0, 0.4)),
     ("MB", "alignment", 300, "as chosen", {}),
     ("MB", "alignment", 300, "W^b three times", back(3.0)),
     ("ours", "transpose", 500, "as chosen", {}),

@@ -174,7 +174,16 @@ def check_beyond(rows):
             assert found[rule, depth]["accuracy"] > 75
 
 
+def check_phases(rows):
+    """Errors are gradients as long as nudging is weak."""
+    for row in rows:
+        assert row["accuracy"] > 60
+        assert (row["error_angle"] < 5) == (row["beta"] < 0.02)
+    assert {row["beta"] for row in rows} == {0.01, 1.0}
+
+
 CHECKS = {
+    "phases": check_phases,
     "theorem1": check_theorem1,
     "settling": check_settling,
     "residual": check_residual,
@@ -195,6 +204,7 @@ CHECKS = {
         pytest.param(["spiking"], marks=pytest.mark.slow),
         pytest.param(["depth", "reconstruction"], marks=pytest.mark.slow),
         pytest.param(["beyond"], marks=pytest.mark.slow),
+        pytest.param(["phases"], marks=pytest.mark.slow),
         pytest.param(["zoo"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
@@ -211,6 +221,27 @@ def test_calibration(run):
     first, *_, last = read(where / "calibration.csv")
     for name in ("forward_distance", "backward_distance"):
         assert last[name] < 1e-3 < 50 < first[name]
+
+
+@pytest.mark.slow
+def test_amounts_of_calibration(run):
+    where, _ = run("calibration_amount")
+    rows = read(where / "calibration_amount.csv")
+    assert [row["often"] for row in rows] == [64, 0, 64, 0]
+    for row in rows:
+        assert row["error_angle"] < 5 or row["following"] == "local"
+        assert row["accuracy"] > 60
+
+
+@pytest.mark.slow
+def test_table_2(run):
+    where, _ = run("table2")
+    rows = read(where / "table2.csv")
+    assert [(row["model"], row["feedback"]) for row in rows] == [
+        (model, feedback) for model in ("MA", "MB") for feedback in ("transpose", "alignment")
+    ]
+    assert min(row["test_accuracy"] for row in rows) > 75
+    assert (where / "table2.md").read_text().count("\n") == 2 + len(rows)
 
 
 def test_choice_of_hyperparameters(run):

@@ -30,8 +30,8 @@ from ghost_spiking.values import initial_weights
 
 UNITS = 100
 DEPTHS = (1, 2, 3, 4, 5, 10)
-#: As many hidden layers are shown with one seed.
-DEEPEST = 10
+#: As many hidden layers are shown with one seed, and these rules.
+DEEPEST, SHOWN = 10, ("backpropagation", "copy", "copy, calibrated")
 #: What a specification says beside its sizes. Where ghosts are calibrated, they start at random.
 RULES = {
     "the paper's": {"following": "none"},
@@ -76,7 +76,8 @@ QUICK = Plan(10_000, 1, 1, True)
 
 
 def specification(depth, **fields):
-    return Specification.create(sizes=(784, *[UNITS] * depth, 10), half_life=HALF_LIFE, **fields)
+    sizes = (784, *[UNITS] * depth, 10)
+    return Specification.create(**{"sizes": sizes, "half_life": HALF_LIFE} | fields)
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,14 @@ def parallel(jobs, function, fits):
 
 def inputs(fit, training, images):
     """Return the rates of input units that have adapted to the training images."""
-    simulation = Simulation(specification(fit.depth), seed=fit.seed)
+    simulation = Simulation(specification(fit.depth, **dict(fit.fields)), seed=fit.seed)
     simulation.adapt(training.images)
     return simulation.input_rates(images).astype(np.float32)
 
 
 def descend(fit, training):
     """Return weights after gradient descent, and the training images that inputs adapted to."""
-    spec = specification(fit.depth).for_training(len(training))
+    spec = specification(fit.depth, **dict(fit.fields)).for_training(len(training))
     weights = {
         name: weight.astype(np.float32)
         for name, weight in initial_weights(spec, fit.seed).items()
@@ -230,7 +231,7 @@ def main(quick, jobs, trial, only):
         for seed in range(plan.seeds)
         for depth in depths
         for rule in (BACKPROPAGATION, *RULES)
-        if (depth < DEEPEST or seed == 0) and (depth == 3 or rule != "local")
+        if (depth == 3 or rule != "local") and (depth < DEEPEST or (seed == 0 and rule in SHOWN))
     ]
     missing = [
         fit for fit in fits if fit.key not in known and re.search(only, f"{fit.rule}; {fit.depth}")

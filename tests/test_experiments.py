@@ -179,7 +179,7 @@ def check_phases(rows):
     for row in rows:
         assert row["accuracy"] > 60
         assert (row["error_angle"] < 5) == (row["beta"] < 0.02)
-    assert {row["beta"] for row in rows} == {0.01, 1.0}
+    assert {row["beta"] for row in rows} == {0.01, 0.3}
 
 
 CHECKS = {

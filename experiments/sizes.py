@@ -1,0 +1,75 @@
+"""Defaults over sizes: 50 to 2000 units and 1 to 10 hidden layers, ghosts that copy.
+
+20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed; the widest with two
+layers learns for one epoch. Beside them backpropagation as in `beyond.py`, the best of as many
+candidates, where the rates of a layer fall with the root of its inputs as those of ghosts do.
+
+python experiments/sizes.py [--quick]
+"""
+
+import time
+from dataclasses import replace
+
+import beyond
+import click
+import joblib
+import lab
+from tqdm import tqdm
+
+HIDDEN = (
+    (50,), (100,), (500,), (2000,), (50, 50), (500, 500), (2000, 2000), (500, 100), (50, 200, 50),
+    (50,) * 5, (200,) * 5, (50,) * 10, (100,) * 10,
+)  # fmt: skip
+PLAN = beyond.Plan(20_000, 3, 1, True)
+
+
+def run(hidden, plan):
+    start = time.perf_counter()
+    sizes = (784, *hidden, 10)
+    plan = replace(plan, epochs=1) if sum(hidden) > 3000 else plan
+    fields = {"following": "copy", "sizes": sizes}
+    fit = beyond.Fit("copy", len(hidden), 0, plan, fields=tuple(fields.items()))
+    training, test = plan.data()
+    found = beyond.ghosts(fit, training, test)
+    narrow = (100 / max(hidden)) ** 0.5
+    rivals = []
+    for first, between, last in beyond.CANDIDATES:
+        rates = (first, between * narrow, last * narrow)
+        tried = beyond.Fit(beyond.BACKPROPAGATION, len(hidden), 0, plan, rates, fit.fields)
+        rivals.append(beyond.accuracy(tried, beyond.descend(tried, training), test))
+    return {
+        "hidden": "-".join(map(str, hidden)),
+        "epochs": plan.epochs,
+        "accuracy": found["accuracy"],
+        "backpropagation": round(max(rivals), 2),
+        "error_angle": found["error_angle"],
+        "error_ratio": found["error_ratio"],
+        "update_angle": found["update_angle"],
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+@lab.options
+def main(quick, jobs):
+    """Learn with networks of many sizes."""
+    path = lab.folder(quick) / "sizes.csv"
+    known = {row["hidden"] for row in lab.read_rows(path)}
+    missing = [
+        hidden
+        for hidden in (HIDDEN[:1] + HIDDEN[4:5] if quick else HIDDEN)
+        if "-".join(map(str, hidden)) not in known
+    ]
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+        joblib.delayed(run)(hidden, beyond.QUICK if quick else PLAN) for hidden in missing
+    )
+    for row in tqdm(work, total=len(missing), unit=" networks"):
+        lab.append_row(path, row)
+    order = ["-".join(map(str, hidden)) for hidden in HIDDEN]
+    rows = sorted(lab.read_rows(path), key=lambda row: order.index(row["hidden"]))
+    lab.save_table(path, rows)
+    for row in rows:
+        click.echo(" ".join(str(value).rjust(8) for value in row.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ UNITS = (100, 300, 500)
 FEEDBACKS = ("transpose", "alignment")
 SEEDS = range(5)
 #: Epochs, for each file in models/.
-EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30}
+EPOCHS = {"MA": 40, "MA-transpose-100": 40, "MB": 15, "MB-alignment-100": 30}
 #: Accuracy on training and test images, as printed in the paper.
 PAPER = {
     ("MA", 100, "transpose"): (99.97, 97.69), ("MA", 100, "alignment"): (99.88, 97.50),

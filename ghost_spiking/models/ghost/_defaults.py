@@ -129,6 +129,8 @@ class _Defaults:
         # Dale's law, it could only do so on average over a batch.
         unpaired = not paired and self.adapting and not network.get("dale")
         self.private = protocol.get("private_feedback", unpaired)
+        # With one hidden layer and rates between 0 and 1, for which the values were found.
+        self.replicates = self.private and self.positive and not self.deep and not self.linear
         self.batch = protocol.get("batch_size", 100 if paired or self.private else 1)
         self.noise = max(1.0, 100 / self.batch) ** 0.5
         self.normalised = protocol.get("normalised", self.adapting)
@@ -173,7 +175,7 @@ class _Defaults:
             "initial_weights": {
                 "feedforward": tuple(self.gain(*pair) for pair in self.graph.connections),
                 "feedback": (self.back(),) * n_feedback,
-                "ghost_forward": (1.0 if self.paired or not self.positive else 3.0,) * n_imitating,
+                "ghost_forward": (self.imitated(),) * n_imitating,
                 "ghost_feedback": (1.0,) * n_feedback,
                 "ghost_bias": -2.0 if self.sparse else 0.0,
                 "ghost_distribution": "uniform",
@@ -219,6 +221,8 @@ class _Defaults:
             return 0.8, 2 * top, 2 * top + 2
         if self.settles:
             return 0.8, 12 + 4 * (top - 1), 12
+        if self.replicates:
+            return 0.8, 8, 8  # what V^b lacks for an image it has learned after five steps
         return 0.5, 16 if self.deep else 12, 12
 
     def beta(self) -> float:
@@ -268,6 +272,12 @@ class _Defaults:
         if not (self.deep and self.aligning):
             return 1.0
         return 5.0 if self.following == "copy" else 3.0
+
+    def imitated(self) -> float:
+        """Return the gain of V^f: what V^b knows of an image depends on how ghosts differ in it."""
+        if self.paired or not self.positive:
+            return 1.0
+        return 12.0 if self.replicates else 3.0
 
     # -- learning rates ---------------------------------------------------------------
 

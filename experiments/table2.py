@@ -3,23 +3,31 @@
 MA with ghosts that follow; MB in mini-batches of 100, where each image has its own changes of V^b.
 All chosen on held-out training images (choose.py), test images looked at once.
 
-python experiments/table2.py [--quick]
+python experiments/table2.py [--quick] [--only REGEX]
 """
 
+import re
+
+import click
 import numpy as np
 from lab import Task, folder, options, run_all, save_table, specification
 from table1 import FEEDBACKS, PAPER, SEEDS, UNITS
 
-#: Files in models/, and epochs, for each model.
-FILES = {"MA": ("ours", 20), "MB": ("ours-MB", 20)}
+#: Files in models/, and epochs: of each model with one hidden layer, and with two.
+FILES = {"MA": ("ours", 40), "MB": ("ours-MB", 20), "deep": ("ours-deep", 25)}
 CELLS = [
-    *((model, (units,), feedback) for model in FILES for units in UNITS for feedback in FEEDBACKS),
+    *(
+        (model, (units,), feedback)
+        for model in ("MA", "MB")
+        for units in UNITS
+        for feedback in FEEDBACKS
+    ),
     ("MA", (300, 300), "transpose"),
 ]
 
 
 def task(model, hidden, feedback, seed, quick=False):
-    file, epochs = FILES[model]
+    file, epochs = FILES["deep" if len(hidden) > 1 else model]
     units = "-".join(map(str, hidden))
     return Task(
         f"ours-{model}-{feedback}-{units}-seed{seed}",
@@ -31,14 +39,18 @@ def task(model, hidden, feedback, seed, quick=False):
 
 
 @options
-def main(quick, jobs):
+@click.option("--only", default="", help="Only runs whose name, MB-alignment-100-seed0, matches.")
+def main(quick, jobs, only):
     """Train the networks of Table 2."""
     where = folder(quick)
     cells = [cell for cell in CELLS if not quick or cell[1] == (100,)]
     # First one seed of every cell, so that an interrupted run has something of all.
     order = [(cell, seed) for seed in (SEEDS[:1] if quick else SEEDS) for cell in cells]
-    runs = run_all([task(*cell, seed, quick) for cell, seed in order], where, jobs)
-    write(order, runs, where)
+    tasks = {place: task(*place[0], place[1], quick) for place in order}
+    run_all([one for one in tasks.values() if re.search(only, one.name)], where, jobs)
+    found = {place: one.load(where) for place, one in tasks.items()}
+    runs = {place: run for place, run in found.items() if run is not None}
+    write(list(runs), list(runs.values()), where)
 
 
 def write(order, runs, where):
@@ -64,7 +76,7 @@ def write(order, runs, where):
         "| model | units | feedback | train, ours | test, ours | test, paper | difference | runs |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for (model, hidden, feedback), values in found.items():
+    for (model, hidden, feedback), values in sorted(found.items()):
         mean = np.mean(values, axis=0)
         spread = np.std(values, axis=0, ddof=1 if len(values) > 1 else 0)
         paper = PAPER.get((model, *hidden, feedback))

@@ -12,7 +12,13 @@ import click
 from lab import Task, folder, options, run_all, save_table, specification
 
 EPOCHS = {"MA": 40, "MB": 15, "MB-alignment-100": 30, "deep-alignment": 20}
-EPOCHS |= {"MA-transpose-100": 40, "ours": 40, "ours-MB": 20, "ours-deep": 25}
+EPOCHS |= {
+    "MA-transpose-100": 40,
+    "ours": 40,
+    "ours-MB": 20,
+    "ours-deep": 40,
+    "ours-MB-alignment-100": 40,
+}
 
 
 def rates(*feedforward, **others):
@@ -77,12 +83,14 @@ CANDIDATES = (
     ("ours", "alignment", 500, "W^b as in Table 1", back(1.0)),
     ("ours", "transpose", 500, "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "as chosen", {}),
+    ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
     ("ours-MB", "transpose", 500, "as chosen", {}),
-    ("ours-MB", "transpose", 500, "V^f a quarter", {"initial_weights": {"ghost_forward": 3.0}}),
+    ("ours-MB", "transpose", 500, "V^f a quarter as large", {"initial_weights": {"ghost_forward": 3.0}}),
     ("ours-MB", "transpose", 500, "30 ghosts", {"ghosts": 30}),
     ("ours-MB", "transpose", 500, "12 + 12 steps of tau / 2", SLOWER),
     ("ours-MB", "transpose", 100, "as chosen", {}),
-    ("ours-MB", "alignment", 100, "as chosen", {}),
+    ("ours-MB", "alignment", 100, "as in wider networks", {}),
+    ("ours-MB-alignment-100", "alignment", 100, "as chosen", {}),
 )  # fmt: skip
 
 

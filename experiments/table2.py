@@ -13,8 +13,14 @@ import numpy as np
 from lab import Task, folder, options, run_all, save_table, specification
 from table1 import FEEDBACKS, PAPER, SEEDS, UNITS
 
-#: Files in models/, and epochs: of each model with one hidden layer, and with two.
-FILES = {"MA": ("ours", 40), "MB": ("ours-MB", 20), "deep": ("ours-deep", 25)}
+#: Files in models/, and epochs: of a model, or of one of its cells.
+FILES = {
+    "MA": ("ours", 40),
+    "MA-transpose-500": ("ours-transpose-500", 40),
+    "MA-transpose-300-300": ("ours-deep", 40),
+    "MB": ("ours-MB", 20),
+    "MB-alignment-100": ("ours-MB-alignment-100", 40),
+}
 CELLS = [
     *(
         (model, (units,), feedback)
@@ -27,10 +33,10 @@ CELLS = [
 
 
 def task(model, hidden, feedback, seed, quick=False):
-    file, epochs = FILES["deep" if len(hidden) > 1 else model]
-    units = "-".join(map(str, hidden))
+    name = f"{model}-{feedback}-{'-'.join(map(str, hidden))}"
+    file, epochs = FILES.get(name, FILES[model])
     return Task(
-        f"ours-{model}-{feedback}-{units}-seed{seed}",
+        f"ours-{name}-seed{seed}",
         specification(file, hidden, feedback=feedback),
         seed,
         1 if quick else epochs,

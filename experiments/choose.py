@@ -28,6 +28,7 @@ def rates(*feedforward, **others):
 SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
 
 COPIES = {"initial_weights": {"self_predicting": True}}
+SMALL_V = {"initial_weights": {"ghost_forward": 3.0}}
 SLOWER = {"time_step": 0.5, "prediction_steps": 12, "nudging_steps": 12}
 
 
@@ -85,7 +86,7 @@ CANDIDATES = (
     ("ours-deep", "transpose", "300-300", "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
     ("ours-MB", "transpose", 500, "as chosen", {}),
-    ("ours-MB", "transpose", 500, "V^f a quarter as large", {"initial_weights": {"ghost_forward": 3.0}}),
+    ("ours-MB", "transpose", 500, "V^f a quarter as large", SMALL_V),
     ("ours-MB", "transpose", 500, "30 ghosts", {"ghosts": 30}),
     ("ours-MB", "transpose", 500, "12 + 12 steps of tau / 2", SLOWER),
     ("ours-MB", "transpose", 100, "as chosen", {}),

@@ -11,7 +11,9 @@ import re
 import click
 import numpy as np
 from lab import Task, folder, options, run_all, save_table, specification
-from table1 import FEEDBACKS, PAPER, SEEDS, UNITS
+from table1 import FEEDBACKS, PAPER, UNITS
+
+SEEDS = range(3)
 
 #: Files in models/, and epochs: of a model, or of one of its cells.
 FILES = {

@@ -1,14 +1,12 @@
 """Defaults over sizes: 50 to 2000 units and 1 to 10 hidden layers, ghosts that copy.
 
-20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed; the widest with two
-layers learns for one epoch. Beside them backpropagation as in `beyond.py`, the best of as many
+20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed. Beside them backpropagation as in `beyond.py`, the best of as many
 candidates, where the rates of a layer fall with the root of its inputs as those of ghosts do.
 
 python experiments/sizes.py [--quick]
 """
 
 import time
-from dataclasses import replace
 
 import beyond
 import click
@@ -17,8 +15,7 @@ import lab
 from tqdm import tqdm
 
 HIDDEN = (
-    (50,), (100,), (500,), (2000,), (50, 50), (500, 500), (2000, 2000), (500, 100), (50, 200, 50),
-    (50,) * 5, (200,) * 5, (50,) * 10, (100,) * 10,
+    (50,), (500,), (2000,), (50, 50), (500, 500), (500, 100), (50,) * 5, (200,) * 5, (50,) * 10,
 )  # fmt: skip
 PLAN = beyond.Plan(20_000, 3, 1, True)
 
@@ -26,7 +23,6 @@ PLAN = beyond.Plan(20_000, 3, 1, True)
 def run(hidden, plan):
     start = time.perf_counter()
     sizes = (784, *hidden, 10)
-    plan = replace(plan, epochs=1) if sum(hidden) > 3000 else plan
     fields = {"following": "copy", "sizes": sizes}
     fit = beyond.Fit("copy", len(hidden), 0, plan, fields=tuple(fields.items()))
     training, test = plan.data()
@@ -39,7 +35,6 @@ def run(hidden, plan):
         rivals.append(beyond.accuracy(tried, beyond.descend(tried, training), test))
     return {
         "hidden": "-".join(map(str, hidden)),
-        "epochs": plan.epochs,
         "accuracy": found["accuracy"],
         "backpropagation": round(max(rivals), 2),
         "error_angle": found["error_angle"],
@@ -56,7 +51,7 @@ def main(quick, jobs):
     known = {row["hidden"] for row in lab.read_rows(path)}
     missing = [
         hidden
-        for hidden in (HIDDEN[:1] + HIDDEN[4:5] if quick else HIDDEN)
+        for hidden in (HIDDEN[:4:3] if quick else HIDDEN)
         if "-".join(map(str, hidden)) not in known
     ]
     work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(

@@ -1,7 +1,8 @@
 """Defaults over sizes: 50 to 2000 units and 1 to 10 hidden layers, ghosts that copy.
 
-20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed. Beside them backpropagation as in `beyond.py`, the best of as many
-candidates, where the rates of a layer fall with the root of its inputs as those of ghosts do.
+20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed. Beside them
+backpropagation as in `beyond.py`, the best of as many candidates, where the rates of a layer fall
+with the root of its inputs as those of ghosts do.
 
 python experiments/sizes.py [--quick]
 """

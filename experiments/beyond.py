@@ -255,13 +255,13 @@ def means(rows):
             if not of:
                 continue
             mean = {name: np.mean([float(row[name]) for row in of]) for name in MEASUREMENTS}
-            spread = np.std([float(row["accuracy"]) for row in of], ddof=1) if len(of) > 1 else 0
+            spread = f" ± {np.std(accuracies(of), ddof=1):.2f}" if len(of) > 1 else ""
             measured = rule != BACKPROPAGATION
             found.append(
                 {
                     "hidden layers": depth,
                     "rule": rule,
-                    "accuracy (%)": f"{mean['accuracy']:.2f} ± {spread:.2f}",
+                    "accuracy (%)": f"{mean['accuracy']:.2f}{spread}",
                     "error (degrees)": f"{mean['error_angle']:.1f}" if measured else "",
                     "error (ratio)": f"{mean['error_ratio']:.2f}" if measured else "",
                     "update (degrees)": f"{mean['update_angle']:.1f}" if measured else "",
@@ -270,6 +270,10 @@ def means(rows):
                 }
             )
     return found
+
+
+def accuracies(rows):
+    return [float(row["accuracy"]) for row in rows]
 
 
 def draw(rows):
@@ -290,7 +294,7 @@ def draw(rows):
         panel.set_xticks(sorted({row["hidden layers"] for row in rows}))
         panel.set_xlabel("hidden layers")
         panel.set_ylabel(label)
-    panels[0, 0].set_ylim(bottom=85)
+    panels[0, 0].set_ylim(bottom=89)
     drawing.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="x-small")
     return drawing
 

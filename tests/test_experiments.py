@@ -234,6 +234,16 @@ def test_amounts_of_calibration(run):
 
 
 @pytest.mark.slow
+def test_sizes(run):
+    where, _ = run("sizes")
+    rows = read(where / "sizes.csv")
+    assert [row["hidden"] for row in rows] == [50, "50-50"]
+    for row in rows:
+        assert row["error_angle"] < 3
+        assert min(row["accuracy"], row["backpropagation"]) > 70
+
+
+@pytest.mark.slow
 def test_table_2(run):
     where, _ = run("table2")
     rows = read(where / "table2.csv")

@@ -450,7 +450,12 @@ class GhostEstimator(BaseEstimator, ABC):
         simulation = self._kept = self._kept or self._simulation()
         assert self.weights_ is not None
         simulation.weights = dict(self.weights_)
-        return simulation.respond(self._rates(X), maximum=1.0)
+        rates = self._rates(X)
+        # The last mini-batch is filled up: BLAS multiplies a few rows in another order, so that the
+        # last digits of a prediction would depend on how many samples come with it.
+        missing = -len(rates) % self.specification_.protocol.batch_size
+        filled = np.pad(rates, ((0, missing), (0, 0))) if missing else rates
+        return simulation.respond(filled, maximum=1.0)[: len(rates)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the network, which is made anew when it is needed."""

@@ -11,8 +11,9 @@ from ghost_spiking.dense import ClampedInput, CompiledNetwork
 from ghost_spiking.dense.noise import FUNCTIONS, white_noise
 from ghost_spiking.runs import Run
 
+# Strong nudging, beside which it matters little that ghosts are hardly calibrated yet.
 CALIBRATING = Specification.create(
-    sizes=(64, 12, 9, 10), batch_size=20, calibration_steps=3, feedforward_onset=3
+    sizes=(64, 12, 9, 10), batch_size=20, beta=1.0, calibration_steps=3, feedforward_onset=3
 )
 
 

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from ghost_spiking import Simulation, Specification
 from ghost_spiking.datasets import load
-from ghost_spiking.exceptions import DivergenceError
 from ghost_spiking.measure import Probe
 
 #: Noise, steps, how often; one differs from the first at a time.
@@ -66,9 +65,8 @@ class Fit:
         training = training.take(2000 if self.quick else 20_000)
         calibrated = self.specification(self.steps)
         found = dict(zip(("following", "noise", "steps", "often"), self.key, strict=True))
-        try:
-            simulation = self.learn(calibrated, training, 1 if self.quick else 3)
-        except DivergenceError:
+        simulation = self.learn(calibrated, training, 1 if self.quick else 3)
+        if simulation is None:
             return found | dict.fromkeys(("accuracy", "error_angle", "update_angle"), "diverged")
         right = simulation.respond(held_out.images).argmax(axis=1) == held_out.labels
         gradient = Probe(
@@ -84,7 +82,7 @@ class Fit:
         }
 
     def learn(self, calibrated, training, epochs):
-        """Return the simulation after learning with this much calibration."""
+        """Return the simulation after learning with this much calibration, None if it diverged."""
         waiting = calibrated.replace(learning_rates={"feedforward": 0.0, "bias": 0.0})
         simulation = Simulation(waiting, seed=0)
         simulation.adapt(training.images)
@@ -96,6 +94,8 @@ class Fit:
         for number in range(epochs):
             order = np.random.default_rng([0, number]).permutation(len(training))
             for active, part in self.parts(simulation, without, order):
+                if not all(np.isfinite(weight).all() for weight in simulation.weights.values()):
+                    return None
                 if active is not simulation and len(part):
                     active.weights = simulation.weights
                 active.present(training.images, training.labels, order=part)

@@ -122,8 +122,10 @@ class Task:
         except (OSError, ValueError):
             return None
         # Fields that did not exist when it was saved have their defaults now.
+        # A half-life that is left open is found for the number of images.
+        expected = self.specification.for_training(self.images or 60_000 - self.held_out)
         same = record.facts.notes == self.description() and (
-            Specification.from_toml(record.specification) == self.specification
+            Specification.from_toml(record.specification) in (self.specification, expected)
         )
         there = not self.keep_weights or self.weights_file().exists()
         return record if same and there else None

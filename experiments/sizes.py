@@ -24,8 +24,7 @@ PLAN = beyond.Plan(20_000, 3, 1, True)
 def run(hidden, plan):
     start = time.perf_counter()
     sizes = (784, *hidden, 10)
-    fields = {"following": "copy", "sizes": sizes}
-    fit = beyond.Fit("copy", len(hidden), 0, plan, fields=tuple(fields.items()))
+    fit = beyond.Fit("copy", len(hidden), 0, plan, fields=(("sizes", sizes),))
     training, test = plan.data()
     found = beyond.ghosts(fit, training, test)
     narrow = (100 / max(hidden)) ** 0.5

@@ -86,12 +86,14 @@ def write(order, runs, where):
     ]
     for (model, hidden, feedback), values in sorted(found.items()):
         mean = np.mean(values, axis=0)
-        spread = np.std(values, axis=0, ddof=1 if len(values) > 1 else 0)
+        several = len(values) > 1
+        spread = [f" ± {one:.2f}" for one in np.std(values, axis=0, ddof=several)]
+        spread = spread if several else ["", ""]
         paper = PAPER.get((model, *hidden, feedback))
         there = f"{paper[1]:.2f} | {mean[1] - paper[1]:+.2f}" if paper else "|"
         lines.append(
-            f"| {model} | {'-'.join(map(str, hidden))} | {feedback} | {mean[0]:.2f} ± "
-            f"{spread[0]:.2f} | {mean[1]:.2f} ± {spread[1]:.2f} | {there} | {len(values)} |"
+            f"| {model} | {'-'.join(map(str, hidden))} | {feedback} | {mean[0]:.2f}{spread[0]} | "
+            f"{mean[1]:.2f}{spread[1]} | {there} | {len(values)} |"
         )
     text = "\n".join(lines) + "\n"
     (where / "table2.md").write_text(text)

@@ -1,13 +1,10 @@
 """Defaults over sizes: 50 to 2000 units and 1 to 10 hidden layers, ghosts that copy.
 
-20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed. Beside them
-backpropagation as in `beyond.py`, the best of as many candidates, where the rates of a layer fall
-with the root of its inputs as those of ghosts do.
+20,000 images, 3 epochs, tested with 10,000 held-out training images, one seed. Errors and updates
+are measured after every epoch; the worst counts.
 
 python experiments/sizes.py [--quick]
 """
-
-import time
 
 import beyond
 import click
@@ -22,25 +19,16 @@ PLAN = beyond.Plan(20_000, 3, 1, True)
 
 
 def run(hidden, plan):
-    start = time.perf_counter()
     sizes = (784, *hidden, 10)
     fit = beyond.Fit("copy", len(hidden), 0, plan, fields=(("sizes", sizes),))
     training, test = plan.data()
     found = beyond.ghosts(fit, training, test)
-    narrow = (100 / max(hidden)) ** 0.5
-    rivals = []
-    for first, between, last in beyond.CANDIDATES:
-        rates = (first, between * narrow, last * narrow)
-        tried = beyond.Fit(beyond.BACKPROPAGATION, len(hidden), 0, plan, rates, fit.fields)
-        rivals.append(beyond.accuracy(tried, beyond.descend(tried, training), test))
     return {
         "hidden": "-".join(map(str, hidden)),
         "accuracy": found["accuracy"],
-        "backpropagation": round(max(rivals), 2),
         "error_angle": found["error_angle"],
         "error_ratio": found["error_ratio"],
         "update_angle": found["update_angle"],
-        "seconds": round(time.perf_counter() - start, 1),
     }
 
 

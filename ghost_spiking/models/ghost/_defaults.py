@@ -332,7 +332,9 @@ class _Defaults:
             rate = last * (0.1 if self.linear else 1.0)
         else:
             rate = between * self._between() * (0.075 if self.linear else 1.0)
-        return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5)
+        # Wide layers drive units by more than the root of their size, as their units are correlated.
+        wide = max(1.0, self.sizes[pre] / 500) ** 0.5
+        return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5 * wide)
 
     def _hebbian_linear(self, pre: int, post: int) -> float:
         """By the paper's rules in MA: nothing bounds the linear outputs that a step moves."""

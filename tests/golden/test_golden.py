@@ -96,7 +96,11 @@ def test_stored_specifications_are_read_and_written_back_equal():
     assert len(texts) >= 116 + len(CASES)
     for name, text in texts.items():
         specification = Specification.from_toml(text)
-        assert computed.as_frozen(specification.to_toml()) == tomllib.loads(text), name
+        written, stored = specification.to_toml(), tomllib.loads(text)
+        if "input_adaptation" in stored["network"]:  # since version 0.2
+            assert tomllib.loads(written) == stored, name
+        else:
+            assert computed.as_frozen(written) == stored, name
         assert Specification.from_dict(specification.model_dump()) == specification, name
 
 

@@ -332,7 +332,7 @@ class _Defaults:
             rate = last * (0.1 if self.linear else 1.0)
         else:
             rate = between * self._between() * (0.075 if self.linear else 1.0)
-        # Wide layers drive units by more than the root of their size, as their units are correlated.
+        # Units of wide layers are correlated, and drive others by more than this root.
         wide = max(1.0, self.sizes[pre] / 500) ** 0.5
         return rate * (0.25 if self.grows else 1.0) / (10 * self.sizes[pre] ** 0.5 * wide)
 

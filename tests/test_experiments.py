@@ -67,7 +67,7 @@ def test_table_and_figures(run):
 
     assert len(runs) == 6
     for row in read(where / "table1.csv"):
-        assert row["test_accuracy"] > 75
+        assert row["test_accuracy"] > 65
         assert row["train_accuracy"] > row["test_accuracy"]
 
 

@@ -18,7 +18,6 @@ import time
 from dataclasses import dataclass
 
 import click
-import joblib
 import lab
 import numpy as np
 from tqdm import tqdm
@@ -122,7 +121,7 @@ MEASUREMENTS = ("accuracy", "error_angle", "error_ratio", "update_angle", "feedb
 
 def ghosts(fit, training, test):
     """Train a ghost network; measure it after every epoch, and its accuracy at the end."""
-    spec = specification(fit.depth, **RULES[fit.rule], **dict(fit.fields))
+    spec = specification(fit.depth, **RULES[fit.rule] | dict(fit.fields))
     trainer = Training(Simulation(spec, seed=fit.seed), training, test, fit.seed)
     images, labels = test.images[:MEASURED], test.labels[:MEASURED]
     found = []
@@ -155,17 +154,12 @@ def best_rates(path, depths, quick, jobs):
         for rates in (CANDIDATES[:2] if quick else CANDIDATES)
         if (str(depth), str(rates)) not in known
     ]
-    for row in tqdm(parallel(jobs, Fit.tried, missing), total=len(missing), unit=" candidates"):
+    for row in lab.parallel(jobs, Fit.tried, missing, "candidates"):
         lab.append_row(path, row)
     best = {}
     for row in sorted(lab.read_rows(path), key=lambda row: float(row["held_out_accuracy"])):
         best[int(row["hidden_layers"])] = ast.literal_eval(row["rates"])
     return best
-
-
-def parallel(jobs, function, fits):
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    return work(joblib.delayed(function)(fit) for fit in fits)
 
 
 def inputs(fit, training, images):
@@ -236,7 +230,7 @@ def main(quick, jobs, trial, only):
     missing = [
         fit for fit in fits if fit.key not in known and re.search(only, f"{fit.rule}; {fit.depth}")
     ]
-    for row in tqdm(parallel(jobs, Fit.run, missing), total=len(missing), unit=" fits"):
+    for row in lab.parallel(jobs, Fit.run, missing, "fits"):
         lab.append_row(path, row)
         tqdm.write(f"{row['rule']}, {row['hidden_layers']} layers: {row['accuracy']:.2f} %")
     found = means(lab.read_rows(path))

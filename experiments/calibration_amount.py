@@ -10,7 +10,6 @@ python experiments/calibration_amount.py [--quick]
 from dataclasses import dataclass
 
 import click
-import joblib
 import lab
 import numpy as np
 from tqdm import tqdm
@@ -125,10 +124,7 @@ def main(quick, jobs):
         for amount in (amounts[-2:] if quick else amounts)
     ]
     missing = [fit for fit in fits if fit.key not in known]
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-        joblib.delayed(Fit.run)(fit) for fit in missing
-    )
-    for row in tqdm(work, total=len(missing), unit=" fits"):
+    for row in lab.parallel(jobs, Fit.run, missing, "fits"):
         lab.append_row(path, row)
         tqdm.write(" ".join(map(str, row.values())))
     rows = sorted(

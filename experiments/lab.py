@@ -8,6 +8,7 @@ script and starts it again loses at most the runs that were under way.
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import math
 import os
@@ -207,10 +208,8 @@ def run_all(tasks, where, jobs):
         # Compile before the processes start, lest several of them compile the same program.
         for spec in {task.specification for task in missing}:
             Simulation(spec)
-        work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            joblib.delayed(_named)(task, where) for task in missing
-        )
-        for name, run in tqdm(work, total=len(missing), unit=" runs"):
+        learn = functools.partial(_named, where=where)
+        for name, run in parallel(jobs, learn, missing, "runs"):
             runs[name] = run
             tqdm.write(f"{name}: {run.test_accuracy:.2f} % in {run.seconds:.0f} s")
     return [runs[task.name] for task in tasks]
@@ -218,6 +217,13 @@ def run_all(tasks, where, jobs):
 
 def _named(task, where):
     return task.name, task.run(where)
+
+
+def parallel(jobs, function, items, unit):
+    """Yield results as they come, and show the time left."""
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    found = work(joblib.delayed(function)(item) for item in items)
+    yield from tqdm(found, total=len(items), unit=f" {unit}")
 
 
 def save_table(path, rows):

@@ -3,7 +3,8 @@
 Hidden layers of 100 units and the defaults but for what varies; 50,000 training images, 5 epochs,
 tested with 10,000 held-out training images, one seed. What a presentation adds to W^f is the same
 in all, since learning rates are divided by beta and by the length of the nudging phase (see
-`_defaults.py`). Errors and updates are measured after every epoch; the worst counts.
+`ghost_spiking/models/ghost/_rates.py`). Errors and updates are measured after every epoch; the
+worst counts.
 
 python experiments/phases.py [--quick]
 """
@@ -12,9 +13,7 @@ from dataclasses import dataclass
 
 import beyond
 import click
-import joblib
 import lab
-from tqdm import tqdm
 
 from ghost_spiking.exceptions import DivergenceError
 
@@ -75,10 +74,7 @@ def main(quick, jobs):
     ]
     known = [tuple(row.values())[:5] for row in lab.read_rows(path)]
     missing = [fit for fit in fits[:: 7 if quick else 1] if tuple(fit.facts.values()) not in known]
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-        joblib.delayed(Fit.run)(fit) for fit in missing
-    )
-    for row in tqdm(work, total=len(missing), unit=" fits"):
+    for row in lab.parallel(jobs, Fit.run, missing, "fits"):
         lab.append_row(path, row)
     order = [tuple(fit.facts.values()) for fit in fits]
     rows = sorted(lab.read_rows(path), key=lambda row: order.index(tuple(row.values())[:5]))

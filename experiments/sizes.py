@@ -6,11 +6,11 @@ are measured after every epoch; the worst counts.
 python experiments/sizes.py [--quick]
 """
 
+import functools
+
 import beyond
 import click
-import joblib
 import lab
-from tqdm import tqdm
 
 HIDDEN = (
     (50,), (500,), (2000,), (50, 50), (500, 500), (500, 100), (50,) * 5, (200,) * 5, (50,) * 10,
@@ -42,10 +42,8 @@ def main(quick, jobs):
         for hidden in (HIDDEN[:4:3] if quick else HIDDEN)
         if "-".join(map(str, hidden)) not in known
     ]
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-        joblib.delayed(run)(hidden, beyond.QUICK if quick else PLAN) for hidden in missing
-    )
-    for row in tqdm(work, total=len(missing), unit=" networks"):
+    learn = functools.partial(run, plan=beyond.QUICK if quick else PLAN)
+    for row in lab.parallel(jobs, learn, missing, "networks"):
         lab.append_row(path, row)
     order = ["-".join(map(str, hidden)) for hidden in HIDDEN]
     rows = sorted(lab.read_rows(path), key=lambda row: order.index(row["hidden"]))

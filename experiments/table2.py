@@ -1,6 +1,7 @@
-"""Table 2: the networks of Table 1 by our rules, and 784-300-300-10.
+"""Table 2: networks of Table 1 in other ways than there, and 784-300-300-10.
 
-MA with ghosts that follow; MB in mini-batches of 100, where each image has its own changes of V^b.
+MA with ghosts that follow, but for 500 units and transposed feedback: there the paper's rules with
+stronger nudging are better. MB in mini-batches of 100, where each image has its own changes of V^b.
 All chosen on held-out training images (choose.py), test images looked at once.
 
 python experiments/table2.py [--quick] [--only REGEX]

@@ -443,7 +443,7 @@ class Simulation:
         batch, n_images = layout.batch_size, len(labels)
         n_batches = -(-n_images // batch)
         programs = min(cores // self.threads, n_batches)
-        if programs < 2 or self.brian is not None or any(one.always for one in layout.projections):
+        if programs < 2 or self.brian is not None or layout.adapts:
             return self.present(images, labels, maximum=maximum, learn=False)
 
         def respond(first: int, last: int) -> np.ndarray:

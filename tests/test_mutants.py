@@ -117,7 +117,7 @@ MUTANTS = {
         "dense_private_rule.cpp", "({{_float}})1 / _n_rows", "({{_float}})1", PRIVATE
     ),
     "private changes do not decay": Mutant(
-        "dense_private_rule.cpp", "_change *= 1 + {{decay}};", ";", PRIVATE
+        "dense_private_rule.cpp", "_changes[_i] *= 1 + {{decay}};", ";", PRIVATE
     ),
     "changes of the last presentation stay": Mutant(
         "dense_private_rule.cpp", "{{_history(names.pre)}}.clear();", "", PRIVATE
@@ -133,7 +133,7 @@ MUTANTS = {
     ),
     # -- input and responses in C++
     "rows in the order of the data": Mutant(
-        "clamped_input.cpp", "order[first + row]", "(first + row)", CPP
+        "clamped_input.cpp", "order.begin()[first + row]", "(first + row)", CPP
     ),
     "a full batch at the end": Mutant(
         "clamped_input.cpp", "{{_value('rows')}} = rows;", "{{_value('rows')}} = {{batch}};", CPP
@@ -229,19 +229,25 @@ MUTANTS = {
     ),
     # -- defaults
     "the noise of small batches": Mutant(
-        "defaults.py", "max(1.0, 100 / batch) ** 0.5", "max(1.0, 100 / batch)", DEFAULTS
+        "_choices.py", "max(1.0, 100 / self.batch) ** 0.5", "max(1.0, 100 / self.batch)", DEFAULTS
     ),
     "imitation by the nearest layer only": Mutant(
-        "defaults.py",
-        "sum(graph.sizes[k] * weights.get(k, 1) for k in below)",
-        "graph.sizes[post - 1]",
+        "_rates.py",
+        "sum(self.sizes[k] * weights.get(k, 1) for k in below)",
+        "self.sizes[post - 1]",
         DEFAULTS,
     ),
     "cancellation whatever the ghosts": Mutant(
-        "defaults.py", "sum(n_ghosts[layer] for layer in above)", "20", DEFAULTS
+        "_rates.py", "sum(n_ghosts[layer] for layer in above)", "20", DEFAULTS
     ),
     "MB cancels slowly in small batches": Mutant(
-        "defaults.py", "return rate / noise if paired else rate", "return rate / noise", DEFAULTS
+        "_rates.py",
+        "return rate / self.noise if self.paired else rate",
+        "return rate / self.noise",
+        DEFAULTS,
+    ),
+    "ghosts that copy learn as fast beside it": Mutant(
+        "_rates.py", "_COPIED = 0.25", "_COPIED = 1.0", DEFAULTS
     ),
     # -- input units that adapt, and normalised rules
     "C++ shows inputs with their mean": Mutant(

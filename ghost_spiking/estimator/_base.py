@@ -452,8 +452,10 @@ class GhostEstimator(BaseEstimator, ABC):
         simulation.weights = dict(self.weights_)
         rates = self._rates(X)
         # The last mini-batch is filled up: BLAS multiplies a few rows in another order, so that the
-        # last digits of a prediction would depend on how many samples come with it.
-        missing = -len(rates) % self.specification_.protocol.batch_size
+        # last digits of a prediction would depend on how many samples come with it. Where weights
+        # follow each mini-batch, they do so anyhow.
+        layout = self.specification_.layout
+        missing = 0 if layout.adapts else -len(rates) % layout.batch_size
         filled = np.pad(rates, ((0, missing), (0, 0))) if missing else rates
         return simulation.respond(filled, maximum=1.0)[: len(rates)]
 

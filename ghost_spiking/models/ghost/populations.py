@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _softmax
 from .._language import BIAS_UNIT, STIMULUS, TARGETS, Population, Silenced
-from ._defaults import bounded
+from ._choices import bounded
 from .equations import GhostEquations
 
 if TYPE_CHECKING:

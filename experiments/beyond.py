@@ -3,11 +3,12 @@
 Hidden layers of 100 units, transposed feedback unless a rule says otherwise, the defaults of the
 package, and learning rates that begin to fall after 1,000 mini-batches. After every epoch, error
 and weight update of every layer are compared with backpropagation's; the worst layer of the worst
-epoch counts. Beside them, backpropagation through the same network, from the same weights, with the
-same inputs, mini-batches, epochs and schedule; its learning rates are, for each depth, the best of
-`CANDIDATES` on 10,000 training images that are held out (beyond_choice.csv). With --trial networks
-are tested with these too, for choosing; otherwise they learn all training images, and test images
-are looked at once, for reporting.
+epoch counts. At the end, the steps until the prediction phase has settled are counted. Beside them,
+backpropagation through the same network, from the same weights, with the same inputs, mini-batches,
+epochs and schedule; its learning rates are, for each depth, the best of `CANDIDATES` on 10,000
+training images that are held out (beyond_choice.csv). With --trial networks are tested with these
+too, for choosing; otherwise they learn all training images, and test images are looked at once, for
+reporting.
 
 python experiments/beyond.py [--trial] [--quick] [--only REGEX]
 """
@@ -116,7 +117,9 @@ class Fit:
         }
 
 
-MEASUREMENTS = ("accuracy", "error_angle", "error_ratio", "update_angle", "feedback_angle")
+MEASUREMENTS = (
+    "accuracy", "error_angle", "error_ratio", "update_angle", "feedback_angle", "settling_steps",
+)  # fmt: skip
 
 
 def ghosts(fit, training, test):
@@ -140,8 +143,18 @@ def ghosts(fit, training, test):
         max(ratios, key=lambda ratio: abs(ratio - 1)),
         max(angle for gradient, _ in found for angle in gradient.update_angle.values()),
         found[-1][1],
+        settling(fit, trainer.simulation, images, labels),
     )
     return {name: round(value, 3) for name, value in zip(MEASUREMENTS, values, strict=True)}
+
+
+def settling(fit, simulation, images, labels):
+    """Count the steps of tau / 2 until the prediction phase is within 1 % of its fixed point."""
+    fields = RULES[fit.rule] | dict(fit.fields) | {"time_step": 0.5}
+    probe = Probe(
+        specification(fit.depth, **fields), images, labels, adaptation=simulation.adaptation
+    )
+    return probe.settling_steps(simulation.weights) or np.nan
 
 
 def best_rates(path, depths, quick, jobs):
@@ -260,6 +273,7 @@ def means(rows):
                     "error (ratio)": f"{mean['error_ratio']:.2f}" if measured else "",
                     "update (degrees)": f"{mean['update_angle']:.1f}" if measured else "",
                     "W^b to W^f^T (degrees)": f"{mean['feedback_angle']:.1f}" if measured else "",
+                    "settling (steps)": f"{mean['settling_steps']:.0f}" if measured else "",
                     "runs": len(of),
                 }
             )

@@ -21,12 +21,13 @@ from ghost_spiking.exceptions import DivergenceError
 #: those of version 0.1.
 STEPS = {
     3: ((0.5, 16, 20), (0.8, 12, 12), (0.8, 8, 10), (0.8, 6, 8), (0.8, 4, 6), (0.8, 4, 4)),
-    5: ((0.5, 16, 20), (0.8, 12, 14), (0.8, 9, 10), (0.8, 6, 6)),
+    5: ((0.5, 16, 20), (0.8, 12, 14), (0.8, 9, 12), (0.8, 9, 10), (0.8, 6, 6)),
 }
 #: The steps that are the defaults.
-DEFAULT = {3: (0.8, 8, 10), 5: (0.8, 12, 14)}
+DEFAULT = {3: (0.8, 6, 8), 5: (0.8, 9, 12)}
 BETAS = (0.003, 0.01, 0.03, 0.1, 0.3)
 DEFAULT_BETA = 0.01
+MEASUREMENTS = beyond.MEASUREMENTS[:-1]  # phases of other lengths settle alike
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class Fit:
         }
         fit = beyond.Fit("copy", self.depth, 0, plan, fields=tuple(protocol.items()))
         try:
-            return self.facts | beyond.ghosts(fit, *plan.data())
+            found = beyond.ghosts(fit, *plan.data())
         except DivergenceError:
-            return self.facts | dict.fromkeys(beyond.MEASUREMENTS, "diverged")
+            found = dict.fromkeys(beyond.MEASUREMENTS, "diverged")
+        return self.facts | {name: found[name] for name in MEASUREMENTS}
 
 
 @lab.options

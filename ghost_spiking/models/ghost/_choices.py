@@ -99,7 +99,11 @@ class Choices:
         if self.following == "copy":
             # Ghosts that cancel from the first step need no time to learn in: it is enough that
             # activity, and then an error, has reached all layers, in steps as long as they can be.
-            return 0.8, 2 * top, 2 * top + 2
+            return 0.8, max(4, -(-3 * top // 2)), max(6, 2 * top)
+        if self.following == "local":
+            # What ghosts infer comes later than what their partners learn from; the more of a phase
+            # is left by then, the smaller is the part that they miss.
+            return 0.8, 2 * top, max(16, 4 * top)
         if self.settles:
             return 0.8, 12 + 4 * (top - 1), 12
         if self.replicates:
@@ -109,7 +113,7 @@ class Choices:
     def beta(self) -> float:
         """Return the strength of nudging."""
         if self.follows:  # errors are exact if it is small; those that infer them need more
-            return 0.01 if self.following == "copy" else 0.45
+            return 0.01 if self.following == "copy" else min(0.45, 1.8 / self.graph.n_layers)
         return 1.0 if self.linear else 3.0
 
     def presented(self) -> float:

@@ -18,6 +18,7 @@ EPOCHS |= {
     "ours-MB": 20,
     "ours-deep": 40,
     "ours-MB-alignment-100": 40,
+    "ours-MB-alignment-300": 40,
 }
 
 
@@ -25,18 +26,14 @@ def rates(*feedforward, **others):
     return {"learning_rates": {"feedforward": feedforward, **others}}
 
 
-SMALL = {"initial_weights": {"feedforward": (1.0, 0.3)}}
+def start(**initial_weights):
+    return {"initial_weights": initial_weights}
 
-COPIES = {"initial_weights": {"self_predicting": True}}
-SMALL_V = {"initial_weights": {"ghost_forward": 3.0}}
+
+HALF = {"beta": 6.0} | rates(2.0, 0.1)
+SMALL = start(feedforward=(1.0, 0.3))
 SLOWER = {"time_step": 0.5, "prediction_steps": 12, "nudging_steps": 12}
-
-
-def back(gain):
-    return {"initial_weights": {"feedback": gain}}
-
-
-LARGE = {"initial_weights": {"feedforward": (2.0, 3.0, 3.0, 3.0, 1.0)}}
+LARGE = start(feedforward=(2.0, 3.0, 3.0, 3.0, 1.0))
 FOUR = "100-100-100-100"
 
 #: File in models/, feedback, units, name, changes.
@@ -44,7 +41,11 @@ CANDIDATES = (
     ("MA", "transpose", 500, "as chosen", {}),
     ("MA", "transpose", 500, "8 nudging steps", {"nudging_steps": 8}),
     ("MA", "transpose", 500, "16 nudging steps", {"nudging_steps": 16}),
-    ("MA", "transpose", 500, "beta 6, half the rates", {"beta": 6.0} | rates(2.0, 0.1)),
+    ("MA", "transpose", 500, "beta 6, half the rates", HALF),
+    ("MA", "transpose", 500, "beta 12, a quarter of the rates", {"beta": 12.0} | rates(1.0, 0.05)),
+    ("MA", "transpose", 500, "beta 6, first layer a quarter", {"beta": 6.0} | rates(1.0, 0.1)),
+    ("MA", "transpose", 500, "beta 6, rates fall", HALF | {"half_life": 6000}),
+    ("MA", "transpose", 500, "beta 6, smaller W^f", HALF | start(feedforward=(0.5, 0.3))),
     ("MA", "transpose", 500, "first layer twice as fast", rates(8.0, 0.2)),
     ("MA", "transpose", 500, "ghosts wait 6 steps", {"ghost_delay": 6}),
     ("MB", "transpose", 100, "as chosen", {}),
@@ -60,38 +61,52 @@ CANDIDATES = (
     ("MB", "alignment", 100, "first layer half as fast", rates(0.1, 0.005)),
     ("MB", "alignment", 100, "first layer twice as fast", rates(0.4, 0.005)),
     ("MB", "alignment", 100, "small W^f into the output", SMALL),
-    ("MB", "alignment", 100, "smaller W^f", {"initial_weights": {"feedforward": (1.0, 0.1)}}),
+    ("MB", "alignment", 100, "smaller W^f", start(feedforward=(1.0, 0.1))),
     ("MB", "alignment", 100, "small W^f, output layer twice as fast", SMALL | rates(0.2, 0.01)),
     ("MB-alignment-100", "alignment", 100, "as chosen", {}),
     ("MB", "alignment", 100, "beta 9, a third of the rates", {"beta": 9.0} | rates(0.07, 0.0017)),
     ("MB", "alignment", 100, "rates do not fall", {"half_life": 0}),
     ("deep-alignment", "alignment", FOUR, "as chosen", {}),
     ("deep-alignment", "alignment", FOUR, "W^f as with transpose", LARGE),
-    ("deep-alignment", "alignment", FOUR, "W^b a third", {"initial_weights": {"feedback": 1.0}}),
+    ("deep-alignment", "alignment", FOUR, "W^b a third", start(feedback=1.0)),
     ("deep-alignment", "alignment", FOUR, "beta 3", {"beta": 3.0}),
     ("deep-alignment", "alignment", FOUR, "output twice as fast", rates(4.0, *[0.03] * 3, 0.1)),
     ("MA", "alignment", 500, "as chosen", {}),
-    ("MA", "alignment", 500, "W^b three times", back(3.0)),
-    ("MA", "alignment", 500, "W^b ten times", back(10.0)),
-    ("MA", "alignment", 500, "ghosts start as copies", COPIES),
+    ("MA", "alignment", 500, "W^b three times", start(feedback=3.0)),
+    ("MA", "alignment", 500, "W^b ten times", start(feedback=10.0)),
+    ("MA", "alignment", 500, "ghosts start as copies", start(self_predicting=True)),
+    ("MA", "alignment", 500, "beta 6, half the rates", HALF),
+    ("MA", "alignment", 500, "first layer half as fast", rates(2.0, 0.2)),
+    ("MA", "alignment", 500, "small W^f into the output", start(feedforward=(1.0, 0.1))),
     ("MA-transpose-100", "transpose", 100, "as chosen", {}),
     ("MA", "transpose", 100, "as in wider networks", {}),
     ("MA", "transpose", 100, "first layer twice as fast", rates(8.0, 0.2)),
     ("MA", "transpose", 100, "output twice as fast", rates(4.0, 0.4)),
     ("MB", "alignment", 300, "as chosen", {}),
-    ("MB", "alignment", 300, "W^b three times", back(3.0)),
+    ("MB", "alignment", 300, "W^b three times", start(feedback=3.0)),
+    ("MB", "alignment", 300, "small W^f into the output", SMALL),
+    ("MB-alignment-100", "alignment", 300, "as with 100 units", {}),
     ("ours", "alignment", 500, "as chosen", {}),
-    ("ours", "alignment", 500, "W^b as in Table 1", back(1.0)),
+    ("ours", "alignment", 500, "W^b as in Table 1", start(feedback=1.0)),
     ("ours", "transpose", 500, "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
+    ("ours-deep", "transpose", "300-300", "beta 3", {"beta": 3.0}),
+    ("ours-deep", "transpose", "300-300", "smaller W^f", start(feedforward=(1.0, 2.0, 0.5))),
     ("ours-MB", "transpose", 500, "as chosen", {}),
-    ("ours-MB", "transpose", 500, "V^f a quarter as large", SMALL_V),
+    ("ours-MB", "transpose", 500, "V^f a quarter as large", start(ghost_forward=3.0)),
     ("ours-MB", "transpose", 500, "30 ghosts", {"ghosts": 30}),
     ("ours-MB", "transpose", 500, "12 + 12 steps of tau / 2", SLOWER),
     ("ours-MB", "transpose", 100, "as chosen", {}),
     ("ours-MB", "alignment", 100, "as in wider networks", {}),
+    ("ours-MB", "alignment", 300, "as with 500 units", {}),
+    ("ours-MB-alignment-300", "alignment", 300, "as chosen", {}),
+    ("ours-MB-alignment-100", "alignment", 300, "as with 100 units", {}),
     ("ours-MB-alignment-100", "alignment", 100, "as chosen", {}),
+    ("ours-MB-alignment-300", "alignment", 100, "as with 300 units", {}),
+    ("ours-MB-alignment-100", "alignment", 100, "first layer twice as fast", rates(4.0, 0.1)),
+    ("ours-MB-alignment-100", "alignment", 100, "output twice as fast", rates(2.0, 0.2)),
+    ("ours-MB-alignment-100", "alignment", 100, "W^b half as large", start(feedback=0.5)),
 )  # fmt: skip
 
 

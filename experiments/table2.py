@@ -14,7 +14,7 @@ import numpy as np
 from lab import Task, folder, options, run_all, save_table, specification
 from table1 import FEEDBACKS, PAPER, UNITS
 
-SEEDS = range(3)
+SEEDS = range(5)
 
 #: Files in models/, and epochs: of a model, or of one of its cells.
 FILES = {
@@ -23,6 +23,7 @@ FILES = {
     "MA-transpose-300-300": ("ours-deep", 40),
     "MB": ("ours-MB", 20),
     "MB-alignment-100": ("ours-MB-alignment-100", 40),
+    "MB-alignment-300": ("ours-MB-alignment-300", 40),
 }
 CELLS = [
     *(

@@ -93,6 +93,7 @@ CANDIDATES = (
     ("ours-deep", "transpose", "300-300", "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
     ("ours-deep", "transpose", "300-300", "beta 3", {"beta": 3.0}),
+    ("ours-deep", "transpose", "300-300", "beta 12", {"beta": 12.0}),
     ("ours-deep", "transpose", "300-300", "first layer twice as fast", rates(1900.0, 325.0, 27.0)),
     ("ours-deep", "transpose", "300-300", "first layer half as fast", rates(470.0, 325.0, 27.0)),
     ("ours-deep", "transpose", "300-300", "rates fall more", FALLING),

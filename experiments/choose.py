@@ -33,6 +33,7 @@ def start(**initial_weights):
 HALF = {"beta": 6.0} | rates(2.0, 0.1)
 SMALL = start(feedforward=(1.0, 0.3))
 SLOWER = {"time_step": 0.5, "prediction_steps": 12, "nudging_steps": 12}
+WIDE = start(feedforward=(3.0, 4.0, 1.5))
 FALLING = {"half_life": 4000, "schedule": "exponential"}
 LARGE = start(feedforward=(2.0, 3.0, 3.0, 3.0, 1.0))
 FOUR = "100-100-100-100"
@@ -94,6 +95,7 @@ CANDIDATES = (
     ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
     ("ours-deep", "transpose", "300-300", "beta 3", {"beta": 3.0}),
     ("ours-deep", "transpose", "300-300", "beta 12", {"beta": 12.0}),
+    ("ours-deep", "transpose", "300-300", "beta 3, larger W^f", {"beta": 3.0} | WIDE),
     ("ours-deep", "transpose", "300-300", "first layer twice as fast", rates(1900.0, 325.0, 27.0)),
     ("ours-deep", "transpose", "300-300", "first layer half as fast", rates(470.0, 325.0, 27.0)),
     ("ours-deep", "transpose", "300-300", "rates fall more", FALLING),

@@ -273,11 +273,15 @@ def means(rows):
                     "error (ratio)": f"{mean['error_ratio']:.2f}" if measured else "",
                     "update (degrees)": f"{mean['update_angle']:.1f}" if measured else "",
                     "W^b to W^f^T (degrees)": f"{mean['feedback_angle']:.1f}" if measured else "",
-                    "settling (steps)": f"{mean['settling_steps']:.0f}" if measured else "",
+                    "settling (steps)": settled(mean["settling_steps"]) if measured else "",
                     "runs": len(of),
                 }
             )
     return found
+
+
+def settled(steps):
+    return "not settled" if np.isnan(steps) else f"{steps:.0f}"
 
 
 def accuracies(rows):

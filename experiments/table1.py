@@ -10,8 +10,14 @@ from lab import COLOURS, Task, figure, folder, options, run_all, save_table, spe
 UNITS = (100, 300, 500)
 FEEDBACKS = ("transpose", "alignment")
 SEEDS = range(5)
-#: Epochs, for each file in models/.
-EPOCHS = {"MA": 40, "MA-transpose-100": 40, "MB": 15, "MB-alignment-100": 30}
+#: Files in models/, and epochs: of a model, or of one of its cells.
+FILES = {
+    "MA": ("MA", 40),
+    "MA-transpose-100": ("MA-transpose-100", 40),
+    "MA-alignment-500": ("MA-beta6", 40),
+    "MB": ("MB", 15),
+    "MB-alignment-100": ("MB-alignment-100", 30),
+}
 #: Accuracy on training and test images, as printed in the paper.
 PAPER = {
     ("MA", 100, "transpose"): (99.97, 97.69), ("MA", 100, "alignment"): (99.88, 97.50),
@@ -25,12 +31,12 @@ PAPER = {
 
 def task(model, units, feedback, seed, quick=False):
     name = f"{model}-{feedback}-{units}"
-    file = name if name in EPOCHS else model
+    file, epochs = FILES.get(name, FILES[model])
     return Task(
         f"{name}-seed{seed}",
         specification(file, [units], feedback=feedback),
         seed,
-        2 if quick else EPOCHS[file],
+        2 if quick else epochs,
         images=3000 if quick else None,
     )
 

@@ -19,7 +19,7 @@ SEEDS = range(5)
 #: Files in models/, and epochs: of a model, or of one of its cells.
 FILES = {
     "MA": ("ours", 40),
-    "MA-transpose-500": ("ours-transpose-500", 40),
+    "MA-transpose-500": ("MA-beta6", 40),
     "MA-transpose-300-300": ("ours-deep", 40),
     "MB": ("ours-MB", 20),
     "MB-alignment-100": ("ours-MB-alignment-100", 40),

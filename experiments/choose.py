@@ -34,7 +34,9 @@ def start(**initial_weights):
 HALF = {"beta": 6.0} | rates(2.0, 0.1)
 SMALL = start(feedforward=(1.0, 0.3))
 SLOWER = {"time_step": 0.5, "prediction_steps": 12, "nudging_steps": 12}
-WIDE = start(feedforward=(3.0, 4.0, 1.5))
+WEAK = {"beta": 0.01}
+TWICE = rates(1900.0, 325.0, 27.0)
+SMALLER = start(feedforward=(1.0, 2.0, 0.5))
 FALLING = {"half_life": 4000, "schedule": "exponential"}
 LARGE = start(feedforward=(2.0, 3.0, 3.0, 3.0, 1.0))
 FOUR = "100-100-100-100"
@@ -93,14 +95,15 @@ CANDIDATES = (
     ("ours", "alignment", 500, "W^b as in Table 1", start(feedback=1.0)),
     ("ours", "transpose", 500, "as chosen", {}),
     ("ours-deep", "transpose", "300-300", "as chosen", {}),
-    ("ours-deep", "transpose", "300-300", "fewer epochs", {"half_life": 9000, "epochs": 25}),
-    ("ours-deep", "transpose", "300-300", "beta 3", {"beta": 3.0}),
+    ("ours-deep", "transpose", "300-300", "larger W^f", start(feedforward=(3.0, 4.0, 1.5))),
+    ("ours-deep", "transpose", "300-300", "first layer half as fast", rates(1.56, 1.08, 0.09)),
+    ("ours-deep", "transpose", "300-300", "first layer twice as fast", rates(6.24, 1.08, 0.09)),
+    ("ours-deep", "transpose", "300-300", "rates do not fall", {"half_life": 0}),
     ("ours-deep", "transpose", "300-300", "beta 12", {"beta": 12.0}),
-    ("ours-deep", "transpose", "300-300", "beta 3, larger W^f", {"beta": 3.0} | WIDE),
-    ("ours-deep", "transpose", "300-300", "first layer twice as fast", rates(1900.0, 325.0, 27.0)),
-    ("ours-deep", "transpose", "300-300", "first layer half as fast", rates(470.0, 325.0, 27.0)),
-    ("ours-deep", "transpose", "300-300", "rates fall more", FALLING),
-    ("ours-deep", "transpose", "300-300", "smaller W^f", start(feedforward=(1.0, 2.0, 0.5))),
+    ("ours-deep", "transpose", "300-300", "beta 0.01", WEAK),
+    ("ours-deep", "transpose", "300-300", "beta 0.01, smaller W^f", WEAK | SMALLER),
+    ("ours-deep", "transpose", "300-300", "beta 0.01, first layer twice as fast", WEAK | TWICE),
+    ("ours-deep", "transpose", "300-300", "beta 0.01, rates fall more", WEAK | FALLING),
     ("ours-MB", "transpose", 500, "as chosen", {}),
     ("ours-MB", "transpose", 500, "V^f a quarter as large", start(ghost_forward=3.0)),
     ("ours-MB", "transpose", 500, "30 ghosts", {"ghosts": 30}),

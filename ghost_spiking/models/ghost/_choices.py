@@ -99,7 +99,8 @@ class Choices:
         if self.following == "copy":
             # Ghosts that cancel from the first step need no time to learn in: it is enough that
             # activity, and then an error, has reached all layers, in steps as long as they can be.
-            return 0.8, max(4, -(-3 * top // 2)), max(6, 2 * top)
+            # In shorter phases lower layers learn too little beside the output.
+            return (0.8, max(6, -(-3 * top // 2)), max(8, 2 * top)) if self.deep else (0.8, 4, 6)
         if self.following == "local":
             # What ghosts infer comes later than what their partners learn from; the more of a phase
             # is left by then, the smaller is the part that they miss.

